@@ -1,0 +1,86 @@
+# dmfsync: one flat Makefile, safe with -j. `make help` lists the targets.
+V   ?= release
+B   := build/$(V)
+CC  ?= gcc
+
+MODE_release := -O2 -g
+MODE_debug   := -O0 -g3
+MODE_asan    := -O1 -g3 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+MODE_tsan    := -O1 -g3 -fsanitize=thread -fno-omit-frame-pointer
+MODE_fault   := -O1 -g -DDMFSYNC_FAULT
+MODE_fuzz    := -O1 -g3 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+MODE_cov     := -O0 -g --coverage
+
+DEPS := libzip libcurl libzstd sqlite3 yajl libxml-2.0 inih libxxhash libutf8proc libcrypto libisal
+EMU_DEPS := libmicrohttpd sqlite3 yajl libxml-2.0 libzip
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wno-format-truncation -Werror
+PKG_CFLAGS := $(shell pkg-config --cflags $(DEPS) libmicrohttpd cmocka 2>/dev/null)
+FLAGS = -std=c17 -D_GNU_SOURCE -ffile-prefix-map=$(CURDIR)=. $(WARN) $(MODE_$(V)) $(PKG_CFLAGS) $(CFLAGS)
+LDLIBS     := $(shell pkg-config --libs $(DEPS) 2>/dev/null) -lcsv -lpthread -lm
+EMU_LDLIBS := $(shell pkg-config --libs $(EMU_DEPS) 2>/dev/null) -lcrypto -lpthread -lm
+
+objs     = $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1))))
+PKG     := $(call objs,packages/*/*.c)
+LOADER  := $(call objs,loader/*.c)
+SYNC    := $(call objs,sync/*.c)
+BASE    := $(call objs,packages/base/*.c)
+EMU     := $(call objs,tests/emulator/*.c) $(B)/gen/emu_tenant.o
+SQL_SRC := $(sort $(wildcard packages/*/*.sql loader/*.sql sync/*.sql))
+SQL_OBJ := $(patsubst %.sql,$(B)/gen/%.sql.o,$(SQL_SRC))
+UNIT    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+FUZZ    := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+.DEFAULT_GOAL := all
+all: $(B)/dmfsync $(B)/dmfsync-emulator
+
+$(B)/dmfsync: $(B)/main.o $(SYNC) $(LOADER) $(PKG) $(SQL_OBJ)
+	$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/dmfsync-emulator: $(EMU) $(BASE)
+	$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(EMU_LDLIBS)
+
+# The include path of a folder is the first guard of the layers (scripts/check_layers.sh is the second).
+$(B)/packages/%.o:       INC := -Ipackages
+$(B)/loader/%.o:         INC := -Ipackages -I.
+$(B)/sync/%.o:           INC := -Ipackages -I.
+$(B)/main.o:             INC := -Ipackages -I.
+$(B)/tests/emulator/%.o: INC := -Ipackages -Itests/emulator
+$(B)/tests/unit/%.o:     INC := -Ipackages -I. -Itests/unit
+$(B)/tests/fuzz/%.o:     INC := -Ipackages -I.
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(INC) -MMD -MP -c -o $@ $<
+$(B)/flags: FORCE
+	@mkdir -p $(@D); echo '$(CC) $(FLAGS)' | cmp -s - $@ || echo '$(CC) $(FLAGS)' >$@
+
+# Schemas are .sql files, embedded as `const char sql_<name>[]`, so that they also run in the sqlite3 shell.
+$(B)/gen/%.sql.c: %.sql scripts/text2c.awk
+	@mkdir -p $(@D); awk -v name=sql_$(basename $(notdir $*)) -f scripts/text2c.awk $< >$@
+$(B)/gen/%.sql.o: $(B)/gen/%.sql.c $(B)/flags
+	$(CC) $(FLAGS) -c -o $@ $<
+$(B)/gen/emu_tenant.c: tests/emulator/tenant.json scripts/text2c.awk
+	@mkdir -p $(@D); awk -v name=emu_tenant_json -f scripts/text2c.awk $< >$@
+$(B)/gen/emu_tenant.o: $(B)/gen/emu_tenant.c $(B)/flags
+	$(CC) $(FLAGS) -c -o $@ $<
+
+# Unit tests link everything except main.o; a run gets an empty folder of its own.
+$(B)/unit/%: $(B)/tests/unit/%.o $(SYNC) $(LOADER) $(PKG) $(SQL_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+$(B)/run/%.ok: $(B)/unit/%
+	@rm -rf $(@:.ok=.dir); mkdir -p $(@:.ok=.dir)
+	cd $(@:.ok=.dir) && DMFSYNC_ROOT=$(CURDIR) $(CURDIR)/$< >../$*.log 2>&1 || { cat ../$*.log; exit 1; }
+	@touch $@
+unit: $(UNIT:%=$(B)/run/%.ok)
+unit-bin: $(UNIT:%=$(B)/unit/%)
+
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(SYNC) $(LOADER) $(PKG) $(SQL_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
+fuzz-bin: $(FUZZ:%=$(B)/fuzz/%)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include scripts/targets.mk
+FORCE:
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all unit unit-bin fuzz-bin FORCE
