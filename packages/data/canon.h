@@ -1,0 +1,94 @@
+/*
+ * canon.h -- the canonical form of one cell, its comparison, and the digests of rows.
+ * Layer: data. Errors: a cell that is not of its type is CANON_BAD with a reason, never silently passed.
+ *
+ * Both sides and the source pass through this one module; it decides what "equal" means (docs/parity.md lists every
+ * rule with examples). CANON_VERSION is part of every digest: another version closes gates until the next parity.
+ */
+#ifndef DATA_CANON_H
+#define DATA_CANON_H
+
+#include "data/cell.h"
+
+#define CANON_VERSION 1
+
+enum canon_type {
+    CANON_TEXT,     /* NFC, trailing blanks off, CRLF and CR as LF; case kept */
+    CANON_INT,      /* no plus sign, no leading zeros */
+    CANON_DECIMAL,  /* plain notation, rounded half away from zero to `scale`, no trailing zeros, "-0" is "0" */
+    CANON_BOOL,     /* "true" / "false" from true/false/True/False/1/0/yes/no (case ignored) */
+    CANON_DATE,     /* yyyy-MM-dd; a time part is dropped without time-zone arithmetic (the noon rule) */
+    CANON_DATETIME, /* yyyy-MM-ddTHH:mm:ssZ, offsets applied, fractions dropped */
+    CANON_WORD,     /* enum element, option value or value-map word: trimmed, case ignored when compared */
+    CANON_KEY,      /* key or lookup text: as TEXT, but compared and hashed with case folded */
+    CANON_COMPANY,  /* company code: lower case */
+    CANON_GUID,     /* lower case, no braces */
+};
+struct canon_rule {
+    enum canon_type type;
+    int scale;          /* decimals, CANON_DECIMAL only; -1 = as many as there are */
+    bool strict;        /* null and the F&O default of the type stay different */
+    struct cell zero;   /* for CANON_WORD: the word of F&O's default (enum element 0), absent = none */
+};
+/* How the incoming text spells dates and decimals. {0} = as the services do: ISO dates, '.' decimals. */
+struct canon_format {
+    const char *date;    /* .NET-style pattern such as "M/d/yyyy H:mm"; NULL = ISO (date or date-time, T or blank) */
+    char decimal;        /* 0 = '.' */
+    char group;          /* digit grouping accepted and dropped, 0 = none */
+};
+enum canon_outcome { CANON_FINE, CANON_BAD };
+/*
+ * *ret: the canonical cell, in `a` or borrowed from `in`. Absent stays absent. Empty text of a non-text type becomes
+ * absent. A dates' null sentinel (1900-01-01, any time) becomes absent for DATE and DATETIME unless rule->strict; the
+ * zero GUID likewise. On CANON_BAD *ret_why is a short reason ("not a date", "31 February does not exist", "not a number").
+ */
+enum canon_outcome canon_cell(const struct canon_rule *rule, const struct canon_format *fmt, struct cell in,
+                              struct arena *a, struct cell *ret, const char **ret_why);
+/* True for absent, and for F&O's default of the type (empty text, 0, No/zero word, false) unless strict. */
+bool canon_is_default(const struct canon_rule *rule, struct cell canonical);
+/*
+ * Equality of two canonical cells. *ret_by_default (may be NULL) tells that they are equal only because null equals the
+ * type's default.
+ */
+bool canon_equal(const struct canon_rule *rule, struct cell a, struct cell b, bool *ret_by_default);
+/* What is hashed: case folded where the type says so, defaults as absent. Borrowed or in `a`. */
+struct cell canon_fold(const struct canon_rule *rule, struct cell canonical, struct arena *a);
+
+/* Digests. XXH3-128 (seeded by CANON_VERSION) over length-prefixed folded cells; sums are modulo 2^128, so equal content
+ * gives equal sums in whatever order rows came. */
+struct digest { uint64_t hi, lo; };
+struct digest digest_bytes(const void *p, size_t n);
+/* rules[i] belongs to cells[i]; idx selects n cells in order (NULL = 0..n-1). */
+struct digest digest_cells(const struct canon_rule *rules, const struct cell *cells, const uint16_t *idx, size_t n,
+                           struct arena *scratch);
+static inline bool digest_eq(struct digest a, struct digest b) { return a.hi == b.hi && a.lo == b.lo; }
+static inline int digest_cmp(struct digest a, struct digest b)
+{
+    return a.hi != b.hi ? (a.hi < b.hi ? -1 : 1) : a.lo != b.lo ? (a.lo < b.lo ? -1 : 1) : 0;
+}
+void digest_sum_add(struct digest *sum, struct digest d);
+void digest_sum_sub(struct digest *sum, struct digest d);
+/* "xxh3-sum:c1:" + 32 hex digits */
+void digest_format_sum(struct digest d, char ret[static 64]);
+void digest_format_hex(struct digest d, char ret[static 33]);
+bool digest_parse_hex(struct cell hex, struct digest *ret);
+
+/*
+ * One canonical row as octets: for each cell a varint (length + 1, 0 = absent) and the text. Self-delimiting given n.
+ * row_unpack borrows from `p`; false = damaged.
+ */
+void row_pack(struct strbuf *out, const struct cell *cells, size_t n);
+bool row_unpack(const void *p, size_t len, struct cell *cells, size_t n);
+
+/* Readable key: parts joined by '|', a literal bar and backslash escaped with '\' ("usmf|C-0042"). */
+struct cell key_join(struct arena *a, const struct cell *parts, size_t n);
+/* Splits into at most max parts; returns the number found, 0 when the text is malformed. */
+size_t key_split(struct arena *a, struct cell text, struct cell *parts, size_t max);
+
+/* SHA-256 of octets in pieces, lower-case hex. */
+struct sha256;
+struct sha256 *sha256_new(void);
+void sha256_add(struct sha256 *s, const void *p, size_t n);
+void sha256_hex(struct sha256 *s, char ret[static 65]); /* ends and frees it */
+
+#endif
