@@ -79,6 +79,8 @@ bool digest_parse_hex(struct cell hex, struct digest *ret);
  */
 void row_pack(struct strbuf *out, const struct cell *cells, size_t n);
 bool row_unpack(const void *p, size_t len, struct cell *cells, size_t n);
+/* Octets that n packed cells take at p (at most len), SIZE_MAX when damaged. */
+size_t row_packed_size(const void *p, size_t len, size_t n);
 
 /* Readable key: parts joined by '|', a literal bar and backslash escaped with '\' ("usmf|C-0042"). */
 struct cell key_join(struct arena *a, const struct cell *parts, size_t n);

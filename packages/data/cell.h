@@ -43,5 +43,9 @@ size_t cell_chars(struct cell c);
 size_t cell_utf16_units(struct cell c);
 /* Offset of the first invalid octet (overlong, surrogate, above U+10FFFF, truncated), or len when all is valid. */
 size_t utf8_valid_prefix(const char *p, size_t n);
+/* Octets of the valid sequence that begins at p (1..4), 0 when it is invalid or cut off. n > 0. *ret_cp may be NULL. */
+size_t utf8_decode(const char *p, size_t n, uint32_t *ret_cp);
+/* Octets written to out; a surrogate or a value above U+10FFFF is written as U+FFFD. */
+size_t utf8_encode(uint32_t cp, char out[static 4]);
 
 #endif

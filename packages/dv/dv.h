@@ -25,6 +25,8 @@ struct dv;
 enum ec dv_open(const struct dv_config *cfg, struct http *http, struct dv **ret, struct err *reterr);
 void dv_close(struct dv *d);
 struct session *dv_session(struct dv *d);
+/* Reads ask for the table behind each lookup id (polymorphic lookups). Off at first: it can cost the delta link. */
+void dv_ask_annotations(struct dv *d, bool on);
 
 struct dv_whoami { char user_id[40], organization_id[40], business_unit_id[40]; };
 enum ec dv_whoami(struct dv *d, struct dv_whoami *ret, struct err *reterr);

@@ -12,13 +12,14 @@
 #include "net/http.h"
 
 struct auth_config {
-    const char *authority;    /* https://login.microsoftonline.com */
+    const char *authority; /* https://login.microsoftonline.com */
     const char *tenant, *client_id;
-    const char *secret_file;    /* one of these three */
-    const char *secret_command; /* run without a shell interpreter of ours: /bin/sh -c, its standard output is the secret */
+    const char *secret_file; /* one of these three */
+    const char
+        *secret_command; /* run without a shell interpreter of ours: /bin/sh -c, its standard output is the secret */
     const char *certificate_file; /* PEM with certificate and key: signed client assertion (PS256, x5t#S256) */
-    const char *secret;         /* only from the environment */
-    const char *resource;       /* base URL of the service */
+    const char *secret; /* only from the environment */
+    const char *resource; /* base URL of the service */
 };
 struct auth;
 enum ec auth_new(const struct auth_config *cfg, struct http *http, struct auth **ret, struct err *reterr);

@@ -12,15 +12,15 @@
 enum governor_kind { GOVERNOR_FNO, GOVERNOR_DATAVERSE };
 struct governor {
     enum governor_kind kind;
-    int concurrency;          /* how many calls may be in flight now */
-    int ceiling;              /* never above: the server's hint (x-ms-dop-hint), or the configured maximum */
+    int concurrency; /* how many calls may be in flight now */
+    int ceiling; /* never above: the server's hint (x-ms-dop-hint), or the configured maximum */
     int in_flight;
-    int64_t not_before_ms;    /* monotonic; all calls of the user wait until then */
+    int64_t not_before_ms; /* monotonic; all calls of the user wait until then */
     int64_t last_429_ms, last_growth_ms;
-    double tps_limit;         /* --tpslimit, 0 = none */
+    double tps_limit; /* --tpslimit, 0 = none */
     int64_t next_slot_ms;
     uint64_t calls, throttled, waited_ms;
-    char reason[120];         /* why it waits, for the progress line; "" = it does not */
+    char reason[120]; /* why it waits, for the progress line; "" = it does not */
 };
 void governor_init(struct governor *g, enum governor_kind kind, int start, int ceiling, double tps_limit);
 /* 0 = go now (in_flight grows), else milliseconds until the next look. */

@@ -16,15 +16,17 @@
 
 struct http;
 struct http_config {
-    const char *ca_file;      /* NULL = the system's */
-    const char *user_agent;   /* "dmfsync/<version>" */
+    const char *ca_file; /* NULL = the system's */
+    const char *user_agent; /* "dmfsync/<version>" */
     int64_t connect_timeout_ms; /* 0 = 15 s */
-    int max_connections;      /* per host, 0 = 64 */
+    int max_connections; /* per host, 0 = 64 */
 };
 enum ec http_new(const struct http_config *cfg, struct http **ret, struct err *reterr);
 void http_free(struct http *h);
 
-struct http_header { const char *name, *value; };
+struct http_header {
+    const char *name, *value;
+};
 typedef enum ec http_sink_fn(void *arg, const char *p, size_t n, struct err *reterr); /* body octets as they come */
 struct http_request {
     const char *method, *url;
@@ -41,19 +43,19 @@ struct http_request {
     void *sink_arg;
     const char *download;
     uint64_t max_answer;
-    int64_t timeout_ms;     /* whole request, 0 = 240 s */
-    int64_t stall_ms;       /* no octet for that long, 0 = 60 s; for long calls set it to timeout_ms */
-    const char *what;       /* names the call in messages and logs: "ImportFromPackage" */
+    int64_t timeout_ms; /* whole request, 0 = 240 s */
+    int64_t stall_ms; /* no octet for that long, 0 = 60 s; for long calls set it to timeout_ms */
+    const char *what; /* names the call in messages and logs: "ImportFromPackage" */
 };
 struct http_response {
-    int status;             /* 0 = no answer */
-    struct strbuf body;     /* reused: reset by http_do */
-    struct strbuf headers;  /* raw header lines of the last answer */
+    int status; /* 0 = no answer */
+    struct strbuf body; /* reused: reset by http_do */
+    struct strbuf headers; /* raw header lines of the last answer */
     int64_t retry_after_ms; /* from Retry-After (seconds or HTTP date) or x-ms-retry-after-ms; -1 = none */
     int64_t server_date_ms; /* from Date; -1 = none */
     int64_t elapsed_ms;
     uint64_t sent_octets, got_octets;
-    bool request_sent;      /* on EC_NET: at least part of the request may have reached the service */
+    bool request_sent; /* on EC_NET: at least part of the request may have reached the service */
 };
 void http_response_init(struct http_response *r);
 void http_response_release(struct http_response *r);
@@ -67,8 +69,8 @@ enum ec http_do(struct http *h, const struct http_request *q, struct http_respon
  * http_pump() waits at most wait_ms for something to happen and calls `done` for what ended. `done` may start others.
  */
 typedef void http_done_fn(void *arg, enum ec rc, struct err *err);
-enum ec http_start(struct http *h, const struct http_request *q, struct http_response *r, http_done_fn *done, void *arg,
-                   struct err *reterr);
+enum ec http_start(struct http *h, const struct http_request *q, struct http_response *r, http_done_fn *done,
+                   void *arg, struct err *reterr);
 int http_in_flight(const struct http *h);
 enum ec http_pump(struct http *h, int64_t wait_ms, struct err *reterr);
 void http_cancel_all(struct http *h);

@@ -14,19 +14,19 @@
 
 struct session;
 struct session_config {
-    const char *name;              /* "F&O" or "Dataverse", for messages */
-    const char *base_url;          /* no trailing slash */
-    enum ec service_error;         /* EC_FNO or EC_DATAVERSE */
+    const char *name; /* "F&O" or "Dataverse", for messages */
+    const char *base_url; /* no trailing slash */
+    enum ec service_error; /* EC_FNO or EC_DATAVERSE */
     enum governor_kind governor;
     const struct auth_config *users; /* one or more application users */
     size_t n_users;
     const struct http_header *headers; /* sent with every call (OData-Version ...); borrowed, static */
     size_t n_headers;
-    int64_t retry_deadline_ms;     /* how long transient failures are retried, 0 = 10 min */
+    int64_t retry_deadline_ms; /* how long transient failures are retried, 0 = 10 min */
     double tps_limit;
-    const char *pause_file;        /* while it exists no call starts; NULL = none */
-    int start_concurrency;         /* 0 = 4 */
-    int max_concurrency;           /* 0 = by the server's hint, at most 48 */
+    const char *pause_file; /* while it exists no call starts; NULL = none */
+    int start_concurrency; /* 0 = 4 */
+    int max_concurrency; /* 0 = by the server's hint, at most 48 */
 };
 enum ec session_new(const struct session_config *cfg, struct http *http, struct session **ret, struct err *reterr);
 void session_free(struct session *s);
@@ -34,16 +34,18 @@ const char *session_base(const struct session *s);
 
 enum call_repeat {
     CALL_REPEATABLE, /* reads, upserts by key: retried after lost answers too */
-    CALL_ONCE,       /* never sent again once the request may have reached the service; a lost answer is EC_NET with
+    CALL_ONCE, /* never sent again once the request may have reached the service; a lost answer is EC_NET with
                         err.transient false and resp->request_sent true, and the caller looks up what happened */
 };
 struct call {
-    struct http_request http; /* url may be relative ("/data/..."): the base is put in front; an absolute one must have the
+    struct http_request
+        http; /* url may be relative ("/data/..."): the base is put in front; an absolute one must have the
                                  same origin as the base (links from answers), else EC_FORMAT */
     enum call_repeat repeat;
-    bool anonymous;           /* no token: blob storage; any allowed URL */
-    bool statuses_are_mine;   /* a status that is not 2xx (and not 401/429/5xx) returns EC_OK; the caller reads resp->status */
-    int user;                 /* index of the application user, -1 = the least busy one */
+    bool anonymous; /* no token: blob storage; any allowed URL */
+    bool
+        statuses_are_mine; /* a status that is not 2xx (and not 401/429/5xx) returns EC_OK; the caller reads resp->status */
+    int user; /* index of the application user, -1 = the least busy one */
 };
 enum ec session_do(struct session *s, const struct call *c, struct http_response *r, struct err *reterr);
 
@@ -71,7 +73,7 @@ struct session_stats {
     uint64_t calls, retries, throttled, waited_ms, sent_octets, got_octets;
     int concurrency, in_flight;
     int64_t clock_skew_ms; /* server's Date minus ours, last seen */
-    char reason[120];      /* why it waits now, "" = it does not */
+    char reason[120]; /* why it waits now, "" = it does not */
 };
 void session_stats(const struct session *s, struct session_stats *ret);
 int64_t session_server_now_ms(const struct session *s); /* our clock corrected by the last Date header */

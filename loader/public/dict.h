@@ -1,0 +1,31 @@
+/*
+ * dict.h -- Dataverse ids by business key and back, one dictionary file per run, bounded memory.
+ * Layer: loader/public. A lookup in Dataverse is a GUID, in F&O a business key; every target table of the maps at hand gets
+ * its rows here: from Dataverse itself, read once per run with only key columns (filled even where no map covers the
+ * table). The file is a SQLite database in .dmfsync/tmp, thrown away with the run.
+ */
+#ifndef LOADER_PUBLIC_DICT_H
+#define LOADER_PUBLIC_DICT_H
+
+#include "dv/dv.h"
+#include "loader/public/pair.h"
+
+struct dict;
+enum ec dict_open(struct pair *p, struct dict **ret, struct err *reterr);
+void dict_close(struct dict *d);
+const char *dict_organization(const struct dict *d); /* Dataverse organisation id, read on opening */
+/* Reads the rows of the map's own table (for its self lookups, after its rows were written). */
+enum ec dict_load_self(struct dict *d, const struct binding *b, struct err *reterr);
+/* Loads the target tables of a binding's lookups that are not loaded yet; `fresh` reads them again. Self lookups are left out. */
+enum ec dict_load(struct dict *d, const struct binding *b, bool fresh, struct err *reterr);
+enum ec dict_add(struct dict *d, const struct dv_table *t, struct cell company, const struct cell *parts, size_t n,
+                 struct cell id, struct err *reterr);
+/*
+ * Key parts of a target row by id, and its id by company (absent = shared) and parts; key case is folded. Texts live in `a`.
+ */
+bool dict_by_id(struct dict *d, const struct dv_table *t, const struct cell *columns, size_t n, struct cell id,
+                struct arena *a, struct cell *ret_parts);
+bool dict_by_key(struct dict *d, const struct dv_table *t, const struct cell *columns, size_t n, struct cell company,
+                 const struct cell *parts, struct arena *a, struct cell *ret_id);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * load.h -- the bulk stage towards F&O: lint a source, cut it into packages, send them, settle every row.
+ * Layer: loader/public. Errors: EC_FNO, EC_NET, EC_LIMIT, EC_ROWS is not an error here: counts say it. Threads: one.
+ *
+ * load_map() may be called again after the process ended at any moment: it continues at the stored phase and package states.
+ * Nothing that may have reached the service is sent twice: the execution id is stored first, a lost answer is looked up.
+ */
+#ifndef LOADER_PUBLIC_LOAD_H
+#define LOADER_PUBLIC_LOAD_H
+
+#include "loader/public/catalog.h"
+#include "loader/public/source.h"
+
+struct load_counts { /* places of source rows on the F&O side; they sum to `rows` */
+    uint64_t rows, landed, unchanged, rejected, parked, unsent, excluded, unknown;
+    uint64_t defaulted, changed; /* proof source <-> F&O, filled by the sync stage */
+    uint64_t packages, created, updated, sent_octets;
+};
+/* Profiles the rows, stores exceptions, the leaf file of good rows and the planned packages. Idempotent per run. */
+enum ec load_lint(struct map_ctx *m, const struct run *run, struct err *reterr);
+/* Lint, existing-row check, both passes, settled. The map needs a source. */
+enum ec load_map(struct map_ctx *m, const struct run *run, struct load_counts *ret, struct err *reterr);
+enum ec load_counts(struct map_ctx *m, int64_t run_id, struct load_counts *ret, struct err *reterr);
+/* Newest run that loaded this map, 0 = none. */
+int64_t load_last_run(struct map_ctx *m);
+/* Absolute path of the source's leaf file of that run; NULL = none. */
+char *load_source_file(struct map_ctx *m, int64_t run_id, struct arena *a);
+
+/* The extra octets of a source leaf row: its place. */
+struct source_place {
+    uint64_t row_no, line, offset;
+};
+bool source_place_read(struct cell extra, struct source_place *ret);
+
+/* Exceptions of either side, for errors and reports. */
+struct exception {
+    const char *side;
+    int64_t row_no, line, offset; /* -1 = none */
+    struct cell key;
+    const char *state, *stage;
+    struct cell field, code, message;
+    int64_t package_id; /* 0 = none */
+};
+enum ec exception_add(struct map_ctx *m, int64_t run_id, const struct exception *e,
+                      struct err *reterr); /* inside a transaction */
+enum ec exception_clear(struct map_ctx *m, int64_t run_id, const char *side, struct err *reterr);
+enum ec exception_list(struct map_ctx *m, int64_t run_id,
+                       enum ec (*fn)(void *arg, const struct exception *e, struct err *reterr), void *arg,
+                       struct err *reterr);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * source.h -- a source file bound to the staging fields of the entity that is loaded.
+ * Layer: loader/public. Errors: EC_CONFIG (a header bound to nothing, a missing key column, twice bound: all of them in one
+ * message), EC_IO, EC_FORMAT. A broken row is returned as such, never an error.
+ *
+ * A header binds, case-insensitively, to a staging field (or public property) of the loaded entity; columns.HEADER = FIELD,
+ * const.FIELD = value and ignore adjust that. Company: the column DATAAREAID (bound or constant), else one company in
+ * companies; it chooses the legal entity and is not written into the data file.
+ */
+#ifndef LOADER_PUBLIC_SOURCE_H
+#define LOADER_PUBLIC_SOURCE_H
+
+#include "data/csv.h"
+#include "loader/public/pair.h"
+
+/* What one bound column is. */
+struct source_field {
+    const struct fno_field *f;
+    int column; /* index in the CSV row, -1 = constant */
+    struct cell constant;
+    struct canon_rule rule; /* by F&O type: enums as element names */
+    int bound; /* index in the binding's fields, -1 = load-only */
+    bool self; /* part of a self lookup: second pass only */
+    bool key;
+};
+struct source {
+    struct map_ctx *m;
+    struct arena arena;
+    char *path;
+    struct source_field *fields;
+    size_t n;
+    int company_column; /* -1 = constant */
+    struct cell company;
+    struct canon_format format;
+    struct csv_reader *csv;
+    bool has_self;
+};
+enum ec source_open(struct map_ctx *m, struct source **ret, struct err *reterr);
+void source_close(struct source *s);
+
+enum source_verdict { SOURCE_GOOD, SOURCE_REJECTED, SOURCE_OTHER_COMPANY };
+struct source_row {
+    uint64_t number, line, offset;
+    struct cell company; /* lower case; "" = shared */
+    struct cell
+        *values; /* n cells, canonical in F&O's vocabulary (element names, ISO dates); absent = not supplied */
+    struct cell *canon; /* the binding's canonical row, then the load-only fields in source-field order */
+    struct cell key; /* readable key, absent when it could not be made */
+    enum source_verdict verdict;
+    struct cell field, value; /* of the first fault */
+    const char *code; /* rule that refused it: "csv", "company", "date", "decimal", "enum", "length", "key" ... */
+    const char *why;
+};
+/* Next row; everything lives in `a`. */
+enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, bool *ret_more, struct err *reterr);
+enum ec source_seek(struct source *s, uint64_t number, uint64_t line, uint64_t offset, struct err *reterr);
+
+/*
+ * Cells of an F&O leaf row of this map: the binding's fields, then the load-only fields of the source. The same layout is
+ * used for source rows and for F&O snapshots, so that source <-> F&O compares cell by cell.
+ */
+struct fno_shape {
+    size_t n; /* binding->n + load-only */
+    const struct fno_field **extra; /* n - binding->n */
+    struct canon_rule *rules; /* n */
+    struct cell *names; /* n: staging names for messages */
+    bool *supplied; /* n: is in the source (bound column or constant) */
+};
+/* NULL source settings: only the binding's fields. */
+enum ec fno_shape_of(struct map_ctx *m, struct arena *a, struct fno_shape *ret, struct err *reterr);
+
+#endif

@@ -1,0 +1,447 @@
+/* source.c -- bind the header, then turn rows into values for F&O and canonical rows. */
+#include "loader/public/source.h"
+#include "loader/source_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The entity that is loaded: load_entity of the settings, else the map's. */
+static const struct fno_entity *load_entity(const struct map_ctx *m)
+{
+    const struct fno_entity *e =
+        m->cfg->load_entity ? schema_entity(&m->pair->schema, cell_of(m->cfg->load_entity)) : NULL;
+
+    return e ? e : m->b->entity;
+}
+
+static struct canon_rule rule_of(const struct fno_field *f)
+{
+    struct canon_rule r = { .type = CANON_TEXT, .scale = -1 };
+
+    switch (f->type) {
+    case FNO_ENUM:
+        r.type = CANON_WORD;
+        if (f->en && f->en->n)
+            r.zero = f->en->members[0];
+        break;
+    case FNO_REAL:
+        r.type = CANON_DECIMAL;
+        r.scale = 16; /* F&O keeps at most 16 decimals */
+        break;
+    case FNO_INT:
+    case FNO_INT64: r.type = CANON_INT; break;
+    case FNO_DATE: r.type = CANON_DATE; break;
+    case FNO_UTCDATETIME: r.type = CANON_DATETIME; break;
+    case FNO_GUID: r.type = CANON_GUID; break;
+    case FNO_STRING:
+    case FNO_OTHER: break;
+    }
+    return r;
+}
+
+static int bound_index(const struct binding *b, struct cell staging)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->fields[i].f && cell_ieq(b->fields[i].f->staging, staging))
+            return (int)i;
+    return -1;
+}
+
+static void describe(struct source *s, struct source_field *sf, const struct fno_field *f)
+{
+    const struct binding *b = s->m->b;
+
+    sf->f = f;
+    sf->rule = rule_of(f);
+    sf->bound = bound_index(b, f->staging);
+    sf->key = sf->bound >= 0 ? b->fields[sf->bound].key : f->key;
+    sf->self = sf->bound >= 0 && b->fields[sf->bound].kind == BOUND_LOOKUP &&
+               b->lookups[b->fields[sf->bound].lookup].self && !sf->key;
+    s->has_self = s->has_self || sf->self;
+}
+
+static const char *setting_for(const struct config_pair *p, size_t n, struct cell header)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cell_ieq(cell_of(p[i].name), header))
+            return p[i].value;
+    return NULL;
+}
+
+static bool ignored(const struct config_map *c, struct cell header)
+{
+    for (size_t i = 0; i < c->n_ignore; i++)
+        if (cell_ieq(cell_of(c->ignore[i]), header))
+            return true;
+    return false;
+}
+
+static bool already(const struct source *s, const struct fno_field *f)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->fields[i].f == f)
+            return true;
+    return false;
+}
+
+static bool is_company(struct cell name)
+{
+    return cell_ieq(name, CELL_LIT("dataareaid")) || cell_ieq(name, CELL_LIT("company"));
+}
+
+/* One header cell; whatever is wrong is added to `bad`, so that the user sees all of it at once. */
+static void bind_header(struct source *s, const struct fno_entity *e, struct cell header, int column,
+                        struct strbuf *bad)
+{
+    const char *to = setting_for(s->m->cfg->columns, s->m->cfg->n_columns, header);
+    struct cell name = to ? cell_of(to) : header;
+    const struct fno_field *f;
+
+    if (ignored(s->m->cfg, header))
+        return;
+    f = fno_field_find(e, name);
+    if (!f && is_company(name)) {
+        if (s->company_column >= 0)
+            strbuf_addf(bad, "; two columns give the company");
+        s->company_column = column;
+        return;
+    }
+    if (!f) {
+        strbuf_addf(bad, "; column '" CELL_FMT "' is no staging field of '" CELL_FMT "'", CELL_ARG(name),
+                    CELL_ARG(e->label));
+    } else if (already(s, f)) {
+        strbuf_addf(bad, "; field " CELL_FMT " is bound twice", CELL_ARG(f->staging));
+    } else {
+        struct source_field *sf = &s->fields[s->n++];
+
+        memset(sf, 0, sizeof(*sf));
+        sf->column = column;
+        describe(s, sf, f);
+    }
+}
+
+static void bind_constants(struct source *s, const struct fno_entity *e, struct strbuf *bad)
+{
+    for (size_t i = 0; i < s->m->cfg->n_consts; i++) {
+        struct cell name = cell_of(s->m->cfg->consts[i].name);
+        const struct fno_field *f = fno_field_find(e, name);
+
+        if (!f && is_company(name)) {
+            s->company = cell_lower(&s->arena, cell_of(s->m->cfg->consts[i].value));
+        } else if (!f) {
+            strbuf_addf(bad, "; const." CELL_FMT " is no staging field of '" CELL_FMT "'", CELL_ARG(name),
+                        CELL_ARG(e->label));
+        } else if (already(s, f)) {
+            strbuf_addf(bad, "; field " CELL_FMT " is bound twice", CELL_ARG(f->staging));
+        } else {
+            struct source_field *sf = &s->fields[s->n++];
+
+            memset(sf, 0, sizeof(*sf));
+            sf->column = -1;
+            sf->constant = cell_of(s->m->cfg->consts[i].value);
+            describe(s, sf, f);
+        }
+    }
+}
+
+static void check_complete(struct source *s, const struct fno_entity *e, struct strbuf *bad)
+{
+    const struct binding *b = s->m->b;
+
+    for (size_t i = 0; i < b->n_key; i++) {
+        const struct bound_field *f = &b->fields[b->key[i]];
+        bool found = f->kind == BOUND_COMPANY;
+
+        for (size_t k = 0; k < s->n && !found; k++)
+            found = s->fields[k].bound == (int)b->key[i];
+        if (!found)
+            strbuf_addf(bad, "; the key column " CELL_FMT " is missing", CELL_ARG(f->name));
+    }
+    if (!e->shared && s->company_column < 0 && cell_blank(s->company)) {
+        if (s->m->cfg->n_companies == 1)
+            s->company = cell_of(s->m->cfg->companies[0]);
+        else
+            strbuf_addf(
+                bad, "; the company is missing: a column DATAAREAID, const.DATAAREAID, or one company in companies");
+    }
+}
+
+static enum text_encoding encoding_of(const char *name)
+{
+    if (!name || !strcmp(name, "auto"))
+        return ENC_AUTO;
+    if (!strcmp(name, "utf-8"))
+        return ENC_UTF8;
+    if (!strcmp(name, "utf-16") || !strcmp(name, "utf-16le"))
+        return ENC_UTF16LE;
+    if (!strcmp(name, "utf-16be"))
+        return ENC_UTF16BE;
+    return ENC_CP1252;
+}
+
+enum ec source_open(struct map_ctx *m, struct source **ret, struct err *reterr)
+{
+    struct source *s = xcalloc(1, sizeof(*s));
+    struct csv_dialect d = { .delimiter = m->cfg->delimiter, .encoding = encoding_of(m->cfg->encoding) };
+    const struct fno_entity *e = load_entity(m);
+    struct strbuf bad = STRBUF(0);
+    const struct cell *header;
+    size_t n = 0;
+    enum ec rc;
+
+    s->m = m;
+    s->company_column = -1;
+    s->format = (struct canon_format){ .date = m->cfg->date, .decimal = m->cfg->decimal, .group = m->cfg->group };
+    if (!m->cfg->source) {
+        rc = err_set(reterr, EC_CONFIG, "map '%s' has no source file", m->cfg->alias);
+        err_hint(reterr, "give [map.%s] a line 'source = sources/FILE.csv'", m->cfg->alias);
+        goto out;
+    }
+    s->path = workspace_path(&m->pair->app->ws, &s->arena, "%s", m->cfg->source);
+    rc = csv_open(s->path, &d, &s->csv, reterr);
+    if (rc) {
+        if (rc == EC_NOTFOUND || (rc == EC_IO && !file_exists(s->path))) {
+            rc =
+                err_set(reterr, EC_CONFIG, "the source file '%s' of map '%s' does not exist", s->path, m->cfg->alias);
+            err_hint(reterr, "put the file there or change 'source' in [map.%s]", m->cfg->alias);
+        }
+        goto out;
+    }
+    header = csv_header(s->csv, &n);
+    if (!n) {
+        rc = err_set(reterr, EC_CONFIG, "the source file '%s' is empty: it has no header row", s->path);
+        goto out;
+    }
+    s->fields = arena_zalloc(&s->arena, (n + m->cfg->n_consts + 1) * sizeof(*s->fields));
+    for (size_t i = 0; i < n; i++)
+        bind_header(s, e, header[i], (int)i, &bad);
+    bind_constants(s, e, &bad);
+    check_complete(s, e, &bad);
+    if (bad.len) {
+        rc = err_set(reterr, EC_CONFIG, "the header of '%s' does not fit map '%s': %s", s->path, m->cfg->alias,
+                     bad.buf + 2);
+        err_hint(
+            reterr,
+            "rename the column, or set columns.HEADER = FIELD, const.FIELD = value or ignore = HEADER in [map.%s]",
+            m->cfg->alias);
+        goto out;
+    }
+    *ret = s;
+    s = NULL;
+out:
+    strbuf_release(&bad);
+    source_close(s);
+    return rc;
+}
+
+void source_close(struct source *s)
+{
+    if (!s)
+        return;
+    csv_close(s->csv);
+    arena_release(&s->arena);
+    free(s);
+}
+
+static void reject(struct source_row *r, const char *code, struct cell field, struct cell value, const char *why)
+{
+    if (r->verdict == SOURCE_REJECTED)
+        return; /* the first fault names the row */
+    r->verdict = SOURCE_REJECTED;
+    r->code = code;
+    r->field = field;
+    r->value = value;
+    r->why = why;
+}
+
+/* Enum cells are element names in any case, or labels where the source says so; the metadata's spelling goes on. */
+static bool enum_element(const struct source *s, const struct fno_field *f, struct cell in, struct cell *ret)
+{
+    const struct fno_enum *en = f->en;
+
+    if (!en || !en->n) {
+        *ret = in;
+        return true;
+    }
+    for (size_t i = 0; i < en->n; i++)
+        if (cell_ieq(en->members[i], in) ||
+            (s->m->cfg->enum_labels && !cell_absent(en->labels[i]) && cell_ieq(en->labels[i], in))) {
+            *ret = en->members[i];
+            return true;
+        }
+    return false;
+}
+
+static void read_value(struct source *s, size_t i, const struct csv_row *csv, struct arena *a, struct source_row *r)
+{
+    struct source_field *sf = &s->fields[i];
+    struct cell in = sf->column >= 0 ? csv->cells[sf->column] : sf->constant, out;
+    const char *why = NULL;
+
+    r->values[i] = CELL_ABSENT;
+    if (sf->f->type != FNO_STRING && cell_blank(in))
+        return;
+    if (canon_cell(&sf->rule, sf->column >= 0 ? &s->format : NULL, in, a, &out, &why) != CANON_FINE) {
+        reject(r, source_code_of(sf->rule.type), sf->f->staging, in, why);
+        return;
+    }
+    if (sf->f->type == FNO_ENUM && !cell_blank(out) && !enum_element(s, sf->f, out, &out)) {
+        reject(r, "enum", sf->f->staging, in,
+               s->m->cfg->enum_labels ? "no element or label of the enum"
+                                      : "no element of the enum (labels need 'enum:label')");
+        return;
+    }
+    r->values[i] = out;
+}
+
+struct getting {
+    const struct source *s;
+    const struct source_row *r;
+};
+
+static struct cell get_value(void *arg, const struct fno_field *f)
+{
+    const struct getting *g = arg;
+
+    if (!f)
+        return g->r->company;
+    for (size_t i = 0; i < g->s->n; i++)
+        if (g->s->fields[i].f == f || cell_ieq(g->s->fields[i].f->staging, f->staging))
+            return g->r->values[i];
+    return CELL_ABSENT;
+}
+
+static void read_company(struct source *s, const struct csv_row *csv, struct arena *a, struct source_row *r)
+{
+    const struct pair *p = s->m->pair;
+    struct cell c = s->company_column >= 0 ? csv->cells[s->company_column] : s->company;
+
+    r->company = CELL_LIT("");
+    if (!s->m->b->striped && s->company_column < 0)
+        return;
+    c = cell_rtrim(c);
+    if (!s->m->b->striped)
+        return; /* a company column in the file of a shared entity says nothing */
+    if (cell_blank(c)) {
+        reject(r, "company", CELL_LIT("DATAAREAID"), c, "the company is blank");
+        return;
+    }
+    r->company = cell_lower(a, c);
+    if (p->n_companies && !pair_company(p, r->company))
+        reject(r, "company", CELL_LIT("DATAAREAID"), c, "no such legal entity in F&O");
+    else if (!binding_company_wanted(s->m->b, r->company))
+        r->verdict = SOURCE_OTHER_COMPANY;
+}
+
+static const char *fault_text(const struct bind_fault *f, const struct binding *b, struct arena *a)
+{
+    const struct bound_field *bf = &b->fields[f->field];
+
+    if (bf->kind == BOUND_VALUEMAP)
+        return arena_printf(a, "%s (value map of " CELL_FMT ")", f->why, CELL_ARG(bf->name));
+    return f->why;
+}
+
+static void to_canonical(struct source *s, struct arena *a, struct source_row *r)
+{
+    const struct binding *b = s->m->b;
+    struct getting g = { s, r };
+    struct bind_fault faults[4];
+    size_t extra = b->n;
+
+    r->canon = arena_zalloc(a, (b->n + s->n + 1) * sizeof(*r->canon));
+    if (bind_from_fno(b, get_value, &g, a, r->canon, faults, COUNT(faults)))
+        reject(r, b->fields[faults[0].field].kind == BOUND_VALUEMAP ? "value_map" : "value",
+               b->fields[faults[0].field].name, faults[0].value, fault_text(&faults[0], b, a));
+    for (size_t i = 0; i < s->n; i++)
+        if (s->fields[i].bound < 0)
+            r->canon[extra++] = r->values[i];
+    for (size_t k = 0; k < b->n_key; k++)
+        if (cell_blank(r->canon[b->key[k]])) {
+            reject(r, "key", b->fields[b->key[k]].name, CELL_ABSENT, "a key field is blank");
+            return;
+        }
+    r->key = bind_key_text(b, r->canon, a);
+}
+
+enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, bool *ret_more, struct err *reterr)
+{
+    struct csv_row csv;
+    struct source_row r = { .verdict = SOURCE_GOOD };
+    size_t header_n;
+    enum ec rc = csv_next(s->csv, a, &csv, ret_more, reterr);
+
+    if (rc || !*ret_more)
+        return rc;
+    (void)csv_header(s->csv, &header_n);
+    r.number = csv.number;
+    r.line = csv.line;
+    r.offset = csv.offset;
+    r.company = CELL_LIT("");
+    r.values = arena_zalloc(a, (s->n + 1) * sizeof(*r.values));
+    if (csv.fault != CSV_OK) {
+        reject(&r, "csv", CELL_ABSENT, csv.raw, csv_fault_text(csv.fault));
+    } else if (csv.n != header_n) {
+        reject(&r, "csv", CELL_ABSENT, CELL_ABSENT,
+               arena_printf(a, "the row has %zu fields, the header %zu", csv.n, header_n));
+    } else {
+        read_company(s, &csv, a, &r);
+        if (r.verdict != SOURCE_OTHER_COMPANY) {
+            for (size_t i = 0; i < s->n; i++)
+                read_value(s, i, &csv, a, &r);
+            to_canonical(s, a, &r);
+            if (r.verdict == SOURCE_GOOD)
+                source_check_limits(s, a, &r);
+        }
+    }
+    *ret = r;
+    return EC_OK;
+}
+
+enum ec source_seek(struct source *s, uint64_t number, uint64_t line, uint64_t offset, struct err *reterr)
+{
+    return csv_seek(s->csv, offset, line, number, reterr);
+}
+
+enum ec fno_shape_of(struct map_ctx *m, struct arena *a, struct fno_shape *ret, struct err *reterr)
+{
+    const struct binding *b = m->b;
+    struct source *s = NULL;
+    struct fno_shape sh = { .n = b->n };
+    size_t extra = 0;
+    enum ec rc = EC_OK;
+
+    if (m->cfg->source) {
+        rc = source_open(m, &s, reterr);
+        if (rc)
+            return rc;
+        for (size_t i = 0; i < s->n; i++)
+            extra += s->fields[i].bound < 0;
+    }
+    sh.n = b->n + extra;
+    sh.extra = arena_zalloc(a, (extra + 1) * sizeof(*sh.extra));
+    sh.rules = arena_zalloc(a, (sh.n + 1) * sizeof(*sh.rules));
+    sh.names = arena_zalloc(a, (sh.n + 1) * sizeof(*sh.names));
+    sh.supplied = arena_zalloc(a, sh.n + 1);
+    for (size_t i = 0; i < b->n; i++) {
+        sh.rules[i] = b->fields[i].rule;
+        sh.names[i] = b->fields[i].name;
+        sh.supplied[i] = b->fields[i].kind == BOUND_COMPANY;
+    }
+    extra = 0;
+    for (size_t i = 0; s && i < s->n; i++) {
+        const struct source_field *sf = &s->fields[i];
+
+        if (sf->bound >= 0) {
+            sh.supplied[sf->bound] = true;
+        } else {
+            sh.extra[extra] = sf->f;
+            sh.rules[b->n + extra] = sf->rule;
+            sh.names[b->n + extra] = sf->f->staging;
+            sh.supplied[b->n + extra++] = true;
+        }
+    }
+    source_close(s);
+    *ret = sh;
+    return EC_OK;
+}

@@ -1,0 +1,615 @@
+/* session.c -- attempts: token, pace, retries. One call at a time, or many side by side. */
+#include "net/session.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_USERS = 32, MAX_SLOTS = 64, MAX_CALL_HEADERS = 24, SERVER_FAULTS = 3 };
+enum { BACKOFF_FIRST_MS = 400, BACKOFF_CAP_MS = 30000, THROTTLE_DEADLINE_MS = 6 * 3600 * 1000 };
+
+struct user {
+    struct auth *auth;
+    struct governor gov;
+};
+struct session {
+    char *name, *base;
+    char origin[300];
+    enum ec service_error;
+    struct http *http;
+    struct user users[MAX_USERS];
+    size_t n_users;
+    const struct http_header *headers;
+    size_t n_headers;
+    int64_t retry_deadline_ms;
+    char *pause_file;
+    int64_t pause_looked_ms;
+    bool paused;
+    struct session_stats stats;
+    uint32_t dice;
+};
+
+/* One call on its way, over all its attempts. */
+struct attempt {
+    struct session *s;
+    const struct call *call;
+    struct http_response *resp;
+    struct http_request q;
+    struct http_header headers[MAX_CALL_HEADERS];
+    struct strbuf url, bearer;
+    struct user *user;
+    int64_t began_ms, not_before_ms;
+    int tries, faults;
+    bool renew, renewed;
+};
+enum judged { JUDGED_DONE, JUDGED_AGAIN };
+
+enum ec session_new(const struct session_config *cfg, struct http *http, struct session **ret, struct err *reterr)
+{
+    struct session *s = xcalloc(1, sizeof(*s));
+    size_t n = strlen(cfg->base_url);
+    enum ec rc = EC_OK;
+
+    s->name = xstrdup(cfg->name);
+    s->base = xstrdup(cfg->base_url);
+    while (n && s->base[n - 1] == '/')
+        s->base[--n] = 0;
+    url_origin(s->base, s->origin);
+    s->service_error = cfg->service_error;
+    s->http = http;
+    s->headers = cfg->headers;
+    s->n_headers = cfg->n_headers;
+    s->retry_deadline_ms = cfg->retry_deadline_ms ? cfg->retry_deadline_ms : 10 * 60 * 1000;
+    s->pause_file = cfg->pause_file ? xstrdup(cfg->pause_file) : NULL;
+    s->dice = 2463534242u;
+    if (!s->origin[0])
+        rc = err_set(reterr, EC_CONFIG, "the %s url '%s' is not a URL", s->name, cfg->base_url);
+    else if (!cfg->n_users || cfg->n_users > MAX_USERS)
+        rc = err_set(reterr, EC_CONFIG, "%s needs 1 to %d application users", s->name, MAX_USERS);
+    for (size_t i = 0; i < cfg->n_users && !rc; i++) {
+        rc = auth_new(&cfg->users[i], http, &s->users[i].auth, reterr);
+        governor_init(&s->users[i].gov, cfg->governor, cfg->start_concurrency ? cfg->start_concurrency : 4,
+                      cfg->max_concurrency ? cfg->max_concurrency : 48, cfg->tps_limit);
+        s->n_users = i + 1;
+    }
+    if (rc) {
+        session_free(s);
+        return rc;
+    }
+    *ret = s;
+    return EC_OK;
+}
+
+void session_free(struct session *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n_users; i++)
+        auth_free(s->users[i].auth);
+    free(s->name);
+    free(s->base);
+    free(s->pause_file);
+    free(s);
+}
+
+const char *session_base(const struct session *s)
+{
+    return s->base;
+}
+
+void session_stats(const struct session *s, struct session_stats *ret)
+{
+    *ret = s->stats;
+    ret->throttled = ret->waited_ms = 0;
+    ret->concurrency = ret->in_flight = 0;
+    ret->reason[0] = 0;
+    for (size_t i = 0; i < s->n_users; i++) {
+        ret->throttled += s->users[i].gov.throttled;
+        ret->waited_ms += s->users[i].gov.waited_ms;
+        ret->concurrency += s->users[i].gov.concurrency;
+        ret->in_flight += s->users[i].gov.in_flight;
+        if (s->users[i].gov.reason[0] && !ret->reason[0])
+            snprintf(ret->reason, sizeof(ret->reason), "%s: %.100s", s->name, s->users[i].gov.reason);
+    }
+    if (s->paused)
+        snprintf(ret->reason, sizeof(ret->reason), "paused by the pause file");
+}
+
+int64_t session_server_now_ms(const struct session *s)
+{
+    return clock_utc_ms() + s->stats.clock_skew_ms;
+}
+
+static bool paused(struct session *s)
+{
+    int64_t now = clock_mono_ms();
+    struct stat st;
+
+    if (!s->pause_file)
+        return false;
+    if (now - s->pause_looked_ms > 500) {
+        bool there = stat(s->pause_file, &st) == 0;
+
+        if (there != s->paused)
+            log_info("net", there ? "paused: '%s' exists" : "resumed: '%s' is gone", s->pause_file);
+        s->paused = there;
+        s->pause_looked_ms = now;
+    }
+    return s->paused;
+}
+
+static int64_t jitter(struct session *s, int64_t up_to)
+{
+    s->dice ^= s->dice << 13;
+    s->dice ^= s->dice >> 17;
+    s->dice ^= s->dice << 5;
+    return up_to > 0 ? (int64_t)(s->dice % (uint32_t)up_to) : 0;
+}
+
+static void attempt_init(struct attempt *t, struct session *s, const struct call *c, struct http_response *r)
+{
+    memset(t, 0, sizeof(*t));
+    t->s = s;
+    t->call = c;
+    t->resp = r;
+    t->began_ms = clock_mono_ms();
+}
+
+static void attempt_release(struct attempt *t)
+{
+    if (t->bearer.buf)
+        explicit_bzero(t->bearer.buf, t->bearer.cap);
+    strbuf_release(&t->bearer);
+    strbuf_release(&t->url);
+}
+
+static struct user *pick_user(struct session *s, int wanted, int64_t *ret_wait)
+{
+    struct user *best = NULL;
+    int64_t soonest = INT64_MAX;
+
+    if (wanted >= 0)
+        return *ret_wait = governor_ask(&s->users[wanted].gov), *ret_wait ? NULL : &s->users[wanted];
+    for (size_t i = 0; i < s->n_users; i++)
+        if (!best || s->users[i].gov.in_flight < best->gov.in_flight)
+            if (s->users[i].gov.in_flight < s->users[i].gov.concurrency &&
+                clock_mono_ms() >= s->users[i].gov.not_before_ms)
+                best = &s->users[i];
+    if (best) {
+        *ret_wait = governor_ask(&best->gov);
+        return *ret_wait ? NULL : best;
+    }
+    for (size_t i = 0; i < s->n_users; i++) {
+        struct governor *g = &s->users[i].gov;
+        int64_t now = clock_mono_ms(), wait = now < g->not_before_ms ? g->not_before_ms - now : 50;
+
+        if (now < g->not_before_ms)
+            snprintf(g->reason, sizeof(g->reason), "throttled, %lld s left", (long long)((wait + 999) / 1000));
+        if (wait < soonest)
+            soonest = wait;
+    }
+    *ret_wait = soonest;
+    return NULL;
+}
+
+static enum ec prepare_url(struct attempt *t, struct err *reterr)
+{
+    const char *url = t->call->http.url;
+    char origin[300];
+
+    strbuf_reset(&t->url);
+    if (url[0] == '/') {
+        strbuf_adds(&t->url, t->s->base);
+        strbuf_adds(&t->url, url);
+        return EC_OK;
+    }
+    strbuf_adds(&t->url, url);
+    if (t->call->anonymous)
+        return EC_OK;
+    url_origin(url, origin);
+    if (strcmp(origin, t->s->origin))
+        return err_set(reterr, EC_FORMAT, "%s: %s sent a link to another host (%s), which is not followed",
+                       t->call->http.what, t->s->name, origin[0] ? origin : "not a URL");
+    return EC_OK;
+}
+
+/* 0 = ready to start, > 0 = milliseconds to wait; < 0 = error in *rc. */
+static int64_t attempt_prepare(struct attempt *t, enum ec *rc, struct err *reterr)
+{
+    const char *token = NULL;
+    size_t n = 0;
+    int64_t wait = 0, now = clock_mono_ms();
+
+    *rc = EC_OK;
+    if (stop_requested()) {
+        *rc = err_set(reterr, EC_STOPPED, "stopped before %s", t->call->http.what);
+        return -1;
+    }
+    if (now < t->not_before_ms)
+        return t->not_before_ms - now;
+    if (paused(t->s))
+        return 500;
+    *rc = prepare_url(t, reterr);
+    if (*rc)
+        return -1;
+    t->user = NULL;
+    if (!t->call->anonymous) {
+        t->user =
+            pick_user(t->s, t->call->user >= 0 && (size_t)t->call->user < t->s->n_users ? t->call->user : -1, &wait);
+        if (!t->user)
+            return wait > 0 ? wait : 20;
+        *rc = auth_token(t->user->auth, t->renew, &token, reterr);
+        if (*rc) {
+            governor_done(&t->user->gov, 0, -1, 0);
+            return -1;
+        }
+        t->renewed = t->renewed || t->renew;
+        t->renew = false;
+        strbuf_reset(&t->bearer);
+        strbuf_adds(&t->bearer, "Bearer ");
+        strbuf_adds(&t->bearer, token);
+        t->headers[n++] = (struct http_header){ "Authorization", t->bearer.buf };
+        for (size_t i = 0; i < t->s->n_headers && n < MAX_CALL_HEADERS; i++)
+            t->headers[n++] = t->s->headers[i];
+    }
+    for (size_t i = 0; i < t->call->http.n_headers && n < MAX_CALL_HEADERS; i++)
+        t->headers[n++] = t->call->http.headers[i];
+    t->q = t->call->http;
+    t->q.url = t->url.buf;
+    t->q.headers = t->headers;
+    t->q.n_headers = n;
+    t->tries++;
+    return 0;
+}
+
+static int dop_hint(const struct http_response *r)
+{
+    struct arena a = { 0 };
+    const char *v = http_header_get(r, "x-ms-dop-hint", &a);
+    int n = v ? atoi(v) : 0;
+
+    arena_release(&a);
+    return n;
+}
+
+static enum judged again(struct attempt *t, int64_t wait_ms)
+{
+    t->not_before_ms = clock_mono_ms() + wait_ms;
+    t->s->stats.retries++;
+    return JUDGED_AGAIN;
+}
+
+static int64_t backoff(struct attempt *t)
+{
+    int shift = t->tries > 7 ? 7 : t->tries - 1;
+    int64_t ms = (int64_t)BACKOFF_FIRST_MS << (shift > 0 ? shift : 0);
+
+    if (ms > BACKOFF_CAP_MS)
+        ms = BACKOFF_CAP_MS;
+    return ms + jitter(t->s, ms / 2);
+}
+
+static bool in_time(const struct attempt *t)
+{
+    return clock_mono_ms() - t->began_ms < t->s->retry_deadline_ms && !stop_requested();
+}
+
+/* An error status into an error value. */
+static enum ec status_error(struct attempt *t, enum ec code, struct err *reterr)
+{
+    struct arena a = { 0 };
+    char service_code[40];
+    const char *text = service_error_text(t->resp, &a, service_code);
+
+    err_set(reterr, code, "%s: %s%s%s%s (HTTP %d)", t->call->http.what, text, service_code[0] ? " [" : "",
+            service_code, service_code[0] ? "]" : "", t->resp->status);
+    reterr->http_status = t->resp->status;
+    snprintf(reterr->service_code, sizeof(reterr->service_code), "%s", service_code);
+    arena_release(&a);
+    return code;
+}
+
+static enum judged no_answer(struct attempt *t, enum ec *rc, struct err *reterr)
+{
+    bool may_repeat = t->call->repeat == CALL_REPEATABLE || !t->resp->request_sent;
+
+    if (*rc != EC_NET)
+        return JUDGED_DONE;
+    if (reterr->transient && may_repeat && in_time(t)) {
+        int64_t wait = backoff(t);
+
+        log_debug("net", "%s; trying again in %lld ms", reterr->msg, (long long)wait);
+        return again(t, wait);
+    }
+    if (!may_repeat)
+        reterr->transient = false;
+    if (t->tries > 1) {
+        *rc = err_ctx(reterr, EC_NET, "no answer from %s after %d tries in %lld s", t->s->name, t->tries,
+                      (long long)((clock_mono_ms() - t->began_ms) / 1000));
+    }
+    return JUDGED_DONE;
+}
+
+static enum judged unauthorized(struct attempt *t, enum ec *rc, struct err *reterr)
+{
+    if (t->resp->status == 401 && !t->renewed && !t->call->anonymous) {
+        t->renew = true;
+        return again(t, 0);
+    }
+    *rc = status_error(t, t->call->anonymous ? t->s->service_error : EC_AUTH, reterr);
+    if (!t->call->anonymous)
+        err_hint(reterr,
+                 t->resp->status == 401
+                     ? "%s does not accept the token: check url, tenant and that the application is registered there"
+                     : "the application user lacks a privilege in %s, or is not registered there",
+                 t->s->name);
+    return JUDGED_DONE;
+}
+
+/* A fault of the service itself, not of the data: worth another try. */
+static bool passing_fault(struct attempt *t)
+{
+    struct arena a = { 0 };
+    char code[40];
+    const char *text = service_error_text(t->resp, &a, code);
+    bool yes = !code[0] || !strcasecmp(code, "0x80044150") || !strcasecmp(code, "0x80044151") ||
+               !strcasecmp(code, "0x80048105") || !strcasecmp(code, "0x8004ed47") ||
+               strstr(text, "Sql Number: 1205") != NULL;
+
+    arena_release(&a);
+    return yes && t->faults++ < SERVER_FAULTS;
+}
+
+static enum judged judge_status(struct attempt *t, enum ec *rc, struct err *reterr)
+{
+    int status = t->resp->status;
+    bool may_repeat = t->call->repeat == CALL_REPEATABLE;
+
+    if (status >= 200 && status < 300)
+        return JUDGED_DONE;
+    if (status == 429) {
+        /* Refused before any work: every kind of call may go again; throttling is no failure of the row. */
+        if (clock_mono_ms() - t->began_ms < THROTTLE_DEADLINE_MS && !stop_requested()) {
+            int64_t wait = t->resp->retry_after_ms >= 0 ? t->resp->retry_after_ms : backoff(t);
+
+            log_info("net", "%s: throttled by %s, waiting %lld ms", t->call->http.what, t->s->name, (long long)wait);
+            return again(t, wait + jitter(t->s, 50));
+        }
+        *rc = status_error(t, EC_BUSY, reterr);
+        return JUDGED_DONE;
+    }
+    if (status == 401 || (status == 403 && !t->call->statuses_are_mine))
+        return unauthorized(t, rc, reterr);
+    if (status == 408 || status == 502 || status == 503 || status == 504) {
+        if (may_repeat && in_time(t)) {
+            int64_t wait = t->resp->retry_after_ms >= 0 ? t->resp->retry_after_ms : backoff(t);
+
+            log_info("net", "%s: %s answered %d, trying again in %lld ms", t->call->http.what, t->s->name, status,
+                     (long long)wait);
+            return again(t, wait);
+        }
+        *rc = status_error(t, EC_BUSY, reterr);
+        if (!may_repeat)
+            reterr->transient = false;
+        return JUDGED_DONE;
+    }
+    if (status >= 500) {
+        if (may_repeat && in_time(t) && passing_fault(t))
+            return again(t, backoff(t));
+        *rc = status_error(t, t->s->service_error, reterr);
+        return JUDGED_DONE;
+    }
+    if (!t->call->statuses_are_mine)
+        *rc = status_error(t, t->s->service_error, reterr);
+    return JUDGED_DONE;
+}
+
+static enum judged attempt_judge(struct attempt *t, enum ec *rc, struct err *reterr)
+{
+    struct session *s = t->s;
+    struct arena a = { 0 };
+
+    s->stats.calls++;
+    s->stats.sent_octets += t->resp->sent_octets;
+    s->stats.got_octets += t->resp->got_octets;
+    if (t->user)
+        governor_done(&t->user->gov, t->resp->status, t->resp->retry_after_ms, dop_hint(t->resp));
+    if (t->resp->server_date_ms >= 0)
+        s->stats.clock_skew_ms = t->resp->server_date_ms - clock_utc_ms();
+    log_debug("net", "%s %s -> %d in %lld ms", t->q.method, url_shown(t->url.buf, &a), t->resp->status,
+              (long long)t->resp->elapsed_ms);
+    arena_release(&a);
+    return *rc ? no_answer(t, rc, reterr) : judge_status(t, rc, reterr);
+}
+
+enum ec session_do(struct session *s, const struct call *c, struct http_response *r, struct err *reterr)
+{
+    struct attempt t;
+    struct err local = { 0 };
+    enum ec rc;
+
+    if (!reterr)
+        reterr = &local;
+    attempt_init(&t, s, c, r);
+    for (;;) {
+        int64_t wait = attempt_prepare(&t, &rc, reterr);
+
+        if (wait < 0)
+            break;
+        if (wait > 0) {
+            clock_sleep_ms(wait > 500 ? 500 : wait);
+            continue;
+        }
+        rc = http_do(s->http, &t.q, r, reterr);
+        if (attempt_judge(&t, &rc, reterr) == JUDGED_DONE)
+            break;
+    }
+    attempt_release(&t);
+    return rc;
+}
+
+/* ---- side by side ---- */
+
+struct slot {
+    enum { SLOT_FREE, SLOT_READY, SLOT_FLYING, SLOT_OVER } state;
+    struct session_job job;
+    struct attempt t;
+    enum ec rc;
+    struct err err;
+};
+struct running {
+    struct session *s;
+    const struct session_pool *p;
+    struct slot *slots;
+    size_t n, busy;
+    bool dry; /* next() said there is nothing now */
+    enum ec rc; /* first error of next() or done() */
+    struct err *err;
+};
+
+static void slot_done(void *arg, enum ec rc, struct err *err)
+{
+    struct slot *sl = arg;
+
+    sl->rc = rc;
+    sl->err = *err;
+    sl->state = SLOT_OVER;
+}
+
+static bool take_job(struct running *r, struct slot *sl)
+{
+    struct err e = { 0 };
+
+    memset(&sl->job.call, 0, sizeof(sl->job.call));
+    sl->job.call.user = -1;
+    sl->job.arg = NULL;
+    if (!r->p->next(r->p->ctx, &sl->job, &e)) {
+        r->dry = true;
+        if (e.code) {
+            r->rc = e.code;
+            *r->err = e;
+        }
+        return false;
+    }
+    attempt_init(&sl->t, r->s, &sl->job.call, &sl->job.resp);
+    sl->state = SLOT_READY;
+    r->busy++;
+    return true;
+}
+
+static void end_slot(struct running *r, struct slot *sl)
+{
+    struct err e = { 0 };
+    enum ec rc = r->p->done(r->p->ctx, &sl->job, sl->rc, &sl->err, &e);
+
+    attempt_release(&sl->t);
+    sl->state = SLOT_FREE;
+    r->busy--;
+    r->dry = false; /* a result may bring new work */
+    if (rc && !r->rc) {
+        r->rc = rc;
+        *r->err = e;
+    }
+}
+
+static int64_t start_ready(struct running *r)
+{
+    int64_t soonest = 250;
+
+    for (size_t i = 0; i < r->n; i++) {
+        struct slot *sl = &r->slots[i];
+        int64_t wait;
+
+        if (sl->state != SLOT_READY)
+            continue;
+        wait = attempt_prepare(&sl->t, &sl->rc, &sl->err);
+        if (wait > 0) {
+            soonest = wait < soonest ? wait : soonest;
+            continue;
+        }
+        if (wait < 0) {
+            end_slot(r, sl);
+            continue;
+        }
+        sl->rc = http_start(r->s->http, &sl->t.q, &sl->job.resp, slot_done, sl, &sl->err);
+        if (sl->rc) {
+            if (sl->t.user)
+                governor_done(&sl->t.user->gov, 0, -1, 0);
+            end_slot(r, sl);
+        } else {
+            sl->state = SLOT_FLYING;
+        }
+    }
+    return soonest;
+}
+
+static void judge_over(struct running *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        struct slot *sl = &r->slots[i];
+
+        if (sl->state != SLOT_OVER)
+            continue;
+        if (attempt_judge(&sl->t, &sl->rc, &sl->err) == JUDGED_DONE)
+            end_slot(r, sl);
+        else
+            sl->state = SLOT_READY;
+    }
+}
+
+/* How many calls it makes sense to hold: what the governors allow now, and one more that waits its turn. */
+static size_t room(const struct running *r)
+{
+    size_t n = 1;
+
+    for (size_t i = 0; i < r->s->n_users; i++)
+        n += (size_t)r->s->users[i].gov.concurrency;
+    if (r->p->max_in_flight > 0 && n > (size_t)r->p->max_in_flight)
+        n = (size_t)r->p->max_in_flight;
+    return n < r->n ? n : r->n;
+}
+
+enum ec session_run(struct session *s, const struct session_pool *p, struct err *reterr)
+{
+    struct err local = { 0 };
+    struct running r = { .s = s, .p = p, .n = MAX_SLOTS, .err = reterr ? reterr : &local };
+    int64_t idled = 0;
+
+    r.slots = xcalloc(r.n, sizeof(*r.slots));
+    for (size_t i = 0; i < r.n; i++)
+        http_response_init(&r.slots[i].job.resp);
+    for (;;) {
+        int64_t wait;
+
+        for (size_t i = 0; i < r.n && !r.dry && !r.rc && !stop_requested() && r.busy < room(&r); i++)
+            if (r.slots[i].state == SLOT_FREE)
+                take_job(&r, &r.slots[i]);
+        if (!r.busy)
+            break;
+        wait = start_ready(&r);
+        if (http_in_flight(s->http)) {
+            enum ec rc = http_pump(s->http, wait, &local);
+
+            if (rc && !r.rc) {
+                r.rc = rc;
+                *r.err = local;
+                http_cancel_all(s->http);
+            }
+        } else if (r.busy) {
+            clock_sleep_ms(wait);
+        }
+        judge_over(&r);
+        if (p->idle && clock_mono_ms() - idled > 250) {
+            idled = clock_mono_ms();
+            p->idle(p->ctx);
+        }
+    }
+    for (size_t i = 0; i < r.n; i++)
+        http_response_release(&r.slots[i].job.resp);
+    free(r.slots);
+    if (!r.rc && stop_requested())
+        return err_set(reterr, EC_STOPPED, "stopped");
+    return r.rc;
+}

@@ -1,0 +1,342 @@
+/* diff.c -- classify every key of two snapshots; writes delta and delta_field. */
+#include "sync/diff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/step.h"
+#include "sync/delta_row.h"
+
+#include <stdio.h>
+
+struct comparing {
+    struct map_ctx *m;
+    struct diff_result *res;
+    struct arena *a; /* the caller's: the companies of the result */
+    struct arena row; /* one key */
+    struct baseline *base; /* NULL = none yet */
+    char today[32];
+};
+
+size_t diff_fields(const struct binding *b, const struct cell *fno, const struct cell *dv, int *ret_fields,
+                   size_t max)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < b->n_compared; k++) {
+        size_t i = b->compared[k];
+
+        if (!canon_equal(&b->fields[i].rule, fno[i], dv[i], NULL)) {
+            if (n < max)
+                ret_fields[n] = (int)i;
+            n++;
+        }
+    }
+    return n;
+}
+
+struct diff_counts *diff_company(struct diff_result *res, struct cell company)
+{
+    for (size_t i = 0; i < res->n_companies; i++)
+        if (cell_is(company, res->companies[i].company))
+            return &res->companies[i];
+    return NULL;
+}
+
+static struct diff_counts *company_of(struct comparing *c, const char *name)
+{
+    struct diff_counts *d = diff_company(c->res, cell_of(name));
+
+    if (d)
+        return d;
+    /* Few companies, so growing by copying costs nothing. */
+    d = arena_zalloc(c->a, (c->res->n_companies + 1) * sizeof(*d));
+    if (c->res->n_companies)
+        memcpy(d, c->res->companies, c->res->n_companies * sizeof(*d));
+    c->res->companies = d;
+    d = &c->res->companies[c->res->n_companies++];
+    snprintf(d->company, sizeof(d->company), "%s", name);
+    return d;
+}
+
+void delta_count(struct diff_counts *c, const char *class, int64_t add)
+{
+    uint64_t *at = !strcmp(class, "equal")            ? &c->equal
+                   : !strcmp(class, "differ")         ? &c->differ
+                   : !strcmp(class, "only_fno")       ? &c->only_fno
+                   : !strcmp(class, "only_dataverse") ? &c->only_dataverse
+                   : !strcmp(class, "waiting")        ? &c->waiting
+                   : !strcmp(class, "waived")         ? &c->waived
+                   : !strcmp(class, "in_flight")      ? &c->in_flight
+                                                      : &c->errors;
+
+    *at += (uint64_t)add;
+}
+
+const char *delta_sign(const char *class)
+{
+    return !strcmp(class, "differ")           ? "*"
+           : !strcmp(class, "only_fno")       ? "+"
+           : !strcmp(class, "only_dataverse") ? "-"
+           : !strcmp(class, "waived")         ? "x"
+           : !strcmp(class, "error")          ? "!"
+           : !strcmp(class, "equal")          ? "="
+                                              : "~";
+}
+
+/* An open conflict, a parked row or a reported delete of this key waits for a person or a parent: not drift. */
+static enum ec waits(struct map_ctx *m, const char key[16], bool *ret, struct err *reterr)
+{
+    struct query *q =
+        store_query(m->state, "select 1 from pending where key_digest = ?1 and state in ('parked', 'conflict')");
+
+    query_blob(q, 1, key, 16);
+    *ret = query_step(q);
+    return query_done(q, reterr);
+}
+
+/* Are all differing fields of this key waived, until today or later? n 0 = the whole record. */
+static enum ec waived(struct comparing *c, struct cell key, const int *fields, size_t n, bool *ret,
+                      struct err *reterr)
+{
+    size_t covered = 0;
+    enum ec rc = EC_OK;
+
+    *ret = false;
+    for (size_t i = 0; i < (n ? n : 1) && !rc; i++) {
+        struct query *q =
+            store_query(c->m->state, "select 1 from waiver where key = ?1 and field in ('', ?2) and until >= ?3");
+
+        query_cell(q, 1, key);
+        query_cell(q, 2, n ? c->m->b->fields[fields[i]].name : CELL_LIT(""));
+        query_str(q, 3, c->today);
+        covered += query_step(q);
+        rc = query_done(q, reterr);
+    }
+    *ret = covered == (n ? n : 1);
+    return rc;
+}
+
+static enum ec put_fields(struct comparing *c, const char key[16], const struct cell *fno, const struct cell *dv,
+                          const struct cell *base, const int *fields, size_t n, struct err *reterr)
+{
+    enum ec rc = EC_OK;
+
+    for (size_t i = 0; i < n && !rc; i++) {
+        struct query *q = store_query(
+            c->m->state, "insert into delta_field(key_digest, field, fno, dataverse, base) values(?1, ?2, "
+                         "?3, ?4, ?5)");
+
+        query_blob(q, 1, key, 16);
+        query_cell(q, 2, c->m->b->fields[fields[i]].name);
+        query_cell(q, 3, fno[fields[i]]);
+        query_cell(q, 4, dv[fields[i]]);
+        query_cell(q, 5, base ? base[fields[i]] : CELL_ABSENT);
+        rc = query_run(q, reterr);
+    }
+    return rc;
+}
+
+enum ec delta_put(struct map_ctx *m, const struct delta_row *d, struct err *reterr)
+{
+    struct query *q = store_query(
+        m->state, "insert or replace into delta(key_digest, key, company, class, sign, dv_id, fno, dataverse, "
+                  "note) values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+    struct strbuf fno = STRBUF(0), dv = STRBUF(0);
+    enum ec rc;
+
+    query_blob(q, 1, d->key_octets, 16);
+    query_cell(q, 2, d->key);
+    query_cell(q, 3, cell_absent(d->company) ? CELL_LIT("") : d->company);
+    query_str(q, 4, d->class);
+    query_str(q, 5, delta_sign(d->class));
+    query_cell(q, 6, cell_absent(d->dv_id) ? CELL_LIT("") : d->dv_id);
+    if (d->fno) {
+        row_pack(&fno, d->fno, m->b->n);
+        query_blob(q, 7, fno.buf, fno.len);
+    }
+    if (d->dv) {
+        row_pack(&dv, d->dv, m->b->n);
+        query_blob(q, 8, dv.buf, dv.len);
+    }
+    query_str(q, 9, d->note ? d->note : "");
+    rc = query_run(q, reterr);
+    strbuf_release(&fno);
+    strbuf_release(&dv);
+    return rc;
+}
+
+void delta_key_octets(struct digest key, char ret[static 16])
+{
+    for (int i = 0; i < 8; i++) {
+        ret[i] = (char)(key.hi >> (56 - 8 * i));
+        ret[8 + i] = (char)(key.lo >> (56 - 8 * i));
+    }
+}
+
+static enum ec one_key(struct comparing *c, const struct leaf_pair *p, struct err *reterr)
+{
+    const struct binding *b = c->m->b;
+    const struct cell *row = p->in_a ? p->a.cells : p->b.cells;
+    struct cell company = p->in_a ? p->a.company : p->b.company;
+    struct delta_row d = { .class = p->in_a && p->in_b ? "differ" : p->in_a ? "only_fno" : "only_dataverse" };
+    int *fields = arena_alloc(&c->row, (b->n + 1) * sizeof(*fields));
+    size_t n = 0;
+    bool yes = false;
+    enum ec rc = EC_OK;
+
+    if (p->in_a && p->in_b) {
+        n = diff_fields(b, p->a.cells, p->b.cells, fields, b->n);
+        if (!n)
+            return EC_OK; /* equal after all: counted as what is left */
+    }
+    d.key = bind_key_text(b, row, &c->row);
+    d.company = company;
+    d.fno = p->in_a ? p->a.cells : NULL;
+    d.dv = p->in_b ? p->b.cells : NULL;
+    delta_key_octets(p->key, d.key_octets);
+    if (p->in_b) {
+        struct cell etag;
+
+        (void)dv_extra_split(p->b.extra, &d.dv_id, &etag);
+    }
+    rc = waits(c->m, d.key_octets, &yes, reterr);
+    if (!rc && yes)
+        d.class = "waiting";
+    if (!rc && !yes) {
+        rc = waived(c, d.key, fields, n, &yes, reterr);
+        if (!rc && yes)
+            d.class = "waived";
+    }
+    if (!rc)
+        rc = delta_put(c->m, &d, reterr);
+    if (!rc && n) {
+        struct base_row base = { 0 };
+
+        if (c->base)
+            rc = baseline_row(c->base, p->key, &c->row, &base, reterr);
+        if (!rc)
+            rc = put_fields(c, d.key_octets, d.fno, d.dv, base.cells, fields, n, reterr);
+    }
+    delta_count(&c->res->all, d.class, 1);
+    {
+        char name[16];
+        struct diff_counts *by;
+
+        snprintf(name, sizeof(name), "%.*s", (int)(company.len > 15 ? 15 : company.len),
+                 company.ptr ? company.ptr : "");
+        by = company_of(c, name);
+        delta_count(by, d.class, 1);
+        /* rows of this side only are not in the other side's totals */
+        if (!p->in_a)
+            by->keys++;
+    }
+    if (!p->in_a)
+        c->res->all.keys++;
+    return rc;
+}
+
+static enum ec side_totals(struct comparing *c, struct leaf_file *f, bool is_fno, struct err *reterr)
+{
+    struct leaf_company *co = NULL;
+    size_t n = 0;
+    enum ec rc = leaf_companies(f, c->a, &co, &n, reterr);
+
+    for (size_t i = 0; i < n && !rc; i++) {
+        struct diff_counts *d = company_of(c, co[i].name);
+
+        *(is_fno ? &d->fno_rows : &d->dataverse_rows) = co[i].rows;
+        *(is_fno ? &d->fno_digest : &d->dataverse_digest) = co[i].sum;
+    }
+    return rc;
+}
+
+/* keys = F&O rows + keys only in Dataverse; equal is what no other class took. Duplicate rows of a side are errors. */
+static void finish_counts(struct diff_counts *d, uint64_t duplicates)
+{
+    d->keys += d->fno_rows;
+    d->equal =
+        d->keys - d->differ - d->only_fno - d->only_dataverse - d->waiting - d->waived - d->in_flight - d->errors;
+    d->errors += duplicates;
+    d->keys += duplicates;
+}
+
+static enum ec clear_delta(struct map_ctx *m, struct err *reterr)
+{
+    return store_exec(m->state, "delete from delta; delete from delta_field;", reterr);
+}
+
+static enum ec walk(struct comparing *c, struct leaf_file *fa, struct leaf_file *fb, struct err *reterr)
+{
+    struct leaf_walk *w = NULL;
+    struct leaf_pair p;
+    uint64_t seen = 0;
+    bool more = true;
+    enum ec rc = leaf_walk_new(fa, fb, true, &w, reterr);
+
+    while (!rc && more) {
+        rc = leaf_walk_next(w, false, &p, &more, reterr);
+        if (rc || !more)
+            break;
+        if (!(p.in_a && p.in_b && digest_eq(p.a.row, p.b.row))) {
+            arena_reset(&c->row);
+            rc = one_key(c, &p, reterr);
+        }
+        if (!(++seen & 4095))
+            progress_update(&c->m->pair->app->out, c->m->cfg->alias, "diff", (int64_t)(seen + leaf_walk_skipped(w)),
+                            (int64_t)leaf_totals(fa)->rows, "");
+    }
+    leaf_walk_free(w);
+    return rc;
+}
+
+enum ec diff_run(struct map_ctx *m, const struct snapshot *fno, const struct snapshot *dv, struct arena *a,
+                 struct diff_result *ret, struct err *reterr)
+{
+    struct diff_result res = { 0 };
+    struct comparing c = { .m = m, .res = &res, .a = a };
+    struct leaf_file *fa = NULL, *fb = NULL;
+    enum ec rc = leaf_open(fno->path, &fa, reterr);
+
+    clock_format_utc(clock_utc_ms(), c.today);
+    c.today[10] = 0;
+    if (!rc)
+        rc = leaf_open(dv->path, &fb, reterr);
+    if (!rc) {
+        rc = baseline_open(m, &c.base, reterr);
+        if (rc == EC_NOTFOUND)
+            rc = EC_OK;
+    }
+    if (!rc)
+        rc = side_totals(&c, fa, true, reterr);
+    if (!rc)
+        rc = side_totals(&c, fb, false, reterr);
+    if (rc)
+        goto out;
+    STEP(delta_store);
+    rc = store_begin(m->state, reterr);
+    if (rc)
+        goto out;
+    rc = clear_delta(m, reterr);
+    if (!rc)
+        rc = walk(&c, fa, fb, reterr);
+    rc = store_end(m->state, rc, reterr);
+    STEP(delta_stored);
+    if (rc)
+        goto out;
+    res.all.fno_rows = leaf_totals(fa)->rows;
+    res.all.dataverse_rows = leaf_totals(fb)->rows;
+    res.all.fno_digest = leaf_totals(fa)->sum;
+    res.all.dataverse_digest = leaf_totals(fb)->sum;
+    res.all.excluded_fno = fno->excluded;
+    res.all.excluded_dataverse = dv->excluded;
+    for (size_t i = 0; i < res.n_companies; i++)
+        finish_counts(&res.companies[i], 0);
+    finish_counts(&res.all, leaf_totals(fa)->duplicates + leaf_totals(fb)->duplicates);
+    *ret = res;
+out:
+    progress_clear(&m->pair->app->out);
+    baseline_close(c.base);
+    leaf_close(fa);
+    leaf_close(fb);
+    arena_release(&c.row);
+    return rc;
+}

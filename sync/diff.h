@@ -1,0 +1,50 @@
+/*
+ * diff.h -- the exact delta of two snapshots, field by field, in the map's state.db; the counts; the digests.
+ * Layer: sync. One classifier serves diff, parity and repair. Every key is in exactly one class (design words): equal,
+ * differ, only_fno, only_dataverse, waiting, waived, in_flight, error.
+ */
+#ifndef SYNC_DIFF_H
+#define SYNC_DIFF_H
+
+#include "sync/snapshot.h"
+
+struct diff_counts {
+    char company[16]; /* "" = all or shared */
+    uint64_t fno_rows, dataverse_rows, keys;
+    uint64_t equal, differ, only_fno, only_dataverse, waiting, waived, in_flight, errors;
+    uint64_t equal_by_default; /* of the equal: only because null equals the type's default */
+    uint64_t excluded_fno, excluded_dataverse;
+    struct digest fno_digest, dataverse_digest;
+};
+struct diff_result {
+    struct diff_counts all;
+    struct diff_counts *companies; /* in the arena given */
+    size_t n_companies;
+};
+/* Replaces delta and delta_field. Rows equal field by field although their digests differ count as equal. */
+enum ec diff_run(struct map_ctx *m, const struct snapshot *fno, const struct snapshot *dv, struct arena *a,
+                 struct diff_result *ret, struct err *reterr);
+/* Which compared fields differ. base may be NULL. Writes at most n indices. */
+size_t diff_fields(const struct binding *b, const struct cell *fno, const struct cell *dv, int *ret_fields,
+                   size_t max);
+/* Re-reads at most `max` differing keys on both sides and corrects delta and counts; what is equal now is `equal`, what
+ * changed meanwhile is in_flight. */
+enum ec diff_recheck(struct map_ctx *m, struct dict *d, uint64_t max, struct diff_result *res, struct err *reterr);
+
+/*
+ * Proof source <-> F&O over a load's source leaf file: per landed row, supplied cells kept, defaulted (blank became a value)
+ * or changed; changed cells go to the map's exceptions-like table through `changed`.
+ */
+struct proof_counts {
+    uint64_t rows, kept, defaulted_cells, defaulted_rows, changed_rows, missing_rows;
+};
+enum ec proof_source(struct map_ctx *m, int64_t run_id, const struct snapshot *fno,
+                     enum ec (*changed)(void *arg, const struct source_place *place, struct cell key,
+                                        struct cell field, struct cell source, struct cell fno, struct err *reterr),
+                     void *arg, struct proof_counts *ret, struct err *reterr);
+
+/* SQLite: registers the table-valued function delta_walk(file_a, file_b) -> key_digest, in_a, in_b, equal, row_a, row_b and the
+ * scalar row_json(blob) on a connection; used by diff_run and by `dmfsync sql`. */
+enum ec delta_register(sqlite3 *db, struct map_ctx *m, struct err *reterr);
+
+#endif

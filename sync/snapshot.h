@@ -1,0 +1,53 @@
+/*
+ * snapshot.h -- all rows of one side of one map at one moment, as a leaf file named in the map's state.db.
+ * Layer: sync. Errors: those of the clients, EC_DISK. Published whole or not at all: the file appears by rename, then one
+ * transaction names it; a file that no row names is removed at the next locked start. Threads: one.
+ *
+ * F&O rows have the cells of fno_shape_of() (binding, then load-only), Dataverse rows the binding's cells with extra =
+ * "<id> <etag>". Rows outside the map's filters or companies are counted, not kept. Reading Dataverse starts change
+ * tracking, so that the delta link of the read is the feed's cursor: it replays every change since the read began.
+ */
+#ifndef SYNC_SNAPSHOT_H
+#define SYNC_SNAPSHOT_H
+
+#include "loader/public/dict.h"
+#include "loader/public/load.h"
+#include "store/leaf.h"
+
+struct snapshot {
+    int64_t id;
+    char *path; /* absolute, in the arena given */
+    uint64_t rows, excluded, faults;
+    struct digest sum;
+    char began_at[32], ended_at[32];
+    char *cursor; /* Dataverse: delta link; "" = none */
+};
+enum snapshot_origin { FROM_ODATA, FROM_PACKAGE };
+/*
+ * FROM_PACKAGE runs an export project per company: `feed` = the map's own feed project DMFSYNC_FEED_<alias> (its first, full
+ * run sets the position from which the sync continues; taken only when the map has no F&O cursor yet or after a reset),
+ * else the snapshot project DMFSYNC_SNAP_<alias> with full push. FROM_ODATA scans company by company.
+ */
+enum ec snapshot_fno(struct map_ctx *m, enum snapshot_origin origin, bool feed, struct arena *a, struct snapshot *ret,
+                     struct err *reterr);
+enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct snapshot *ret, struct err *reterr);
+/* The latest one stored; EC_NOTFOUND when there is none. */
+enum ec snapshot_latest(struct map_ctx *m, const char *side, struct arena *a, struct snapshot *ret,
+                        struct err *reterr);
+/* Removes leaf files that neither snapshot, baseline nor load names, and snapshots beyond the `keep` newest per side. */
+enum ec snapshot_prune(struct map_ctx *m, int keep, struct err *reterr);
+/* One row as it is now on either side, canonical; cells in `a`; NULL cells = not there. ret_etag/id for Dataverse. */
+struct live_row {
+    struct cell *cells;
+    struct cell id, etag;
+    struct json *raw;
+    bool in_filter;
+};
+enum ec live_fno(struct map_ctx *m, const struct cell *key_cells, struct arena *a, struct live_row *ret,
+                 struct err *reterr);
+enum ec live_dv(struct map_ctx *m, struct dict *d, const struct cell *key_cells, struct cell id_or_absent,
+                struct arena *a, struct live_row *ret, struct err *reterr);
+/* "<id> <etag>" of a Dataverse leaf row. */
+bool dv_extra_split(struct cell extra, struct cell *ret_id, struct cell *ret_etag);
+
+#endif

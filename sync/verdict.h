@@ -1,0 +1,53 @@
+/*
+ * verdict.h -- the parity verdict of a map and the gate it opens.
+ * Layer: sync. parity: differ, only_*, errors are zero and waiting within max_waiting; drift otherwise; unknown when a side could
+ * not be read whole. Fresh: younger than verdict_max_age, same settings and map, no load since. Threads: one.
+ */
+#ifndef SYNC_VERDICT_H
+#define SYNC_VERDICT_H
+
+#include "sync/diff.h"
+
+enum verdict_word { VERDICT_PARITY, VERDICT_DRIFT, VERDICT_UNKNOWN };
+const char *verdict_name(enum verdict_word v);
+enum verdict_word verdict_of(const struct config *cfg, const struct diff_result *r);
+/* Stores it, and closes the gate of that map when it is not parity. Returns the verdict's id. */
+enum ec verdict_store(struct map_ctx *m, int64_t run_id, enum verdict_word v, const struct diff_result *r,
+                      int64_t *ret_id, struct err *reterr);
+/* The object of `parity --json` for this map, appended to parent[] of the output. */
+void verdict_output(struct map_ctx *m, struct json *array, enum verdict_word v, const struct diff_result *r,
+                    const char *checked_at);
+struct verdict_row {
+    int64_t id;
+    enum verdict_word word;
+    char checked_at[32];
+    char map_hash[65];
+    char *data;
+};
+enum ec verdict_latest(struct map_ctx *m, struct arena *a, struct verdict_row *ret,
+                       struct err *reterr); /* EC_NOTFOUND */
+
+/* Baseline from a Dataverse snapshot proven equal; clears overlay and pending changes; sets both cursors. */
+enum ec baseline_set(struct map_ctx *m, const struct snapshot *dv, struct err *reterr);
+/* Row of the merge base: overlay first, else the leaf. cells NULL = not in the base. */
+struct base_row {
+    struct cell *cells;
+    struct cell dv_id;
+    bool deleted;
+};
+struct baseline;
+enum ec baseline_open(struct map_ctx *m, struct baseline **ret, struct err *reterr); /* EC_NOTFOUND = none set */
+void baseline_close(struct baseline *b);
+enum ec baseline_row(struct baseline *b, struct digest key, struct arena *a, struct base_row *ret,
+                     struct err *reterr);
+/* Inside the caller's transaction on the map's state.db. cells NULL = deleted on both sides. */
+enum ec baseline_put(struct map_ctx *m, struct digest key, struct cell key_text, const struct cell *cells,
+                     struct cell dv_id, struct err *reterr);
+
+enum gate_state { GATE_NONE, GATE_OPEN, GATE_CLOSED };
+enum ec gate_read(struct map_ctx *m, enum gate_state *ret, char ret_reason[static 400], struct err *reterr);
+/* Refuses (EC_GUARD, with the reason) unless the latest verdict is parity, fresh, of this map and settings. */
+enum ec gate_open(struct map_ctx *m, struct err *reterr);
+enum ec gate_close(struct map_ctx *m, const char *reason, struct err *reterr);
+
+#endif
