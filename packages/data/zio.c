@@ -18,7 +18,7 @@ struct zreader {
     char *in;
     ZSTD_inBuffer have;
     size_t frame_left; /* ZSTD_decompressStream's hint, 0 = between frames */
-    bool eof;
+    bool eof, any; /* any: the file is not empty */
 };
 
 static bool ends_in_zst(const char *path)
@@ -80,10 +80,11 @@ static int64_t read_zstd(struct zreader *z, void *buf, size_t n, struct err *ret
             if (got < 0)
                 return -1;
             z->eof = got == 0;
+            z->any |= got > 0;
             z->have.pos = 0;
             z->have.size = (size_t)got;
         }
-        if (z->eof && z->have.pos == z->have.size && !z->frame_left)
+        if (z->eof && z->have.pos == z->have.size && !z->frame_left && z->any)
             return 0;
         left = ZSTD_decompressStream(z->z, &out, &z->have);
         if (ZSTD_isError(left)) {
@@ -92,7 +93,7 @@ static int64_t read_zstd(struct zreader *z, void *buf, size_t n, struct err *ret
         }
         z->frame_left = left;
         /* Without new input the decoder may still flush what it holds; when it has nothing, the file is cut off. */
-        if (z->eof && !out.pos && left) {
+        if (z->eof && !out.pos && (left || !z->any)) {
             err_set(reterr, EC_FORMAT, "read '%s': the zstd data is cut off", z->path);
             return -1;
         }
