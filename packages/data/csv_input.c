@@ -13,6 +13,7 @@ static size_t unit(const struct csv_input *in)
 static enum ec more(struct csv_input *in, uint64_t keep, struct err *reterr)
 {
     size_t gone = (size_t)(keep - in->base);
+    struct err why = { 0 };
     int64_t got;
 
     if (in->eof)
@@ -27,9 +28,9 @@ static enum ec more(struct csv_input *in, uint64_t keep, struct err *reterr)
         in->buf = xrealloc(in->buf, in->cap);
     }
     if (in->file) {
-        got = zreader_read(in->file, in->buf + in->len, in->cap - in->len, reterr);
+        got = zreader_read(in->file, in->buf + in->len, in->cap - in->len, &why);
     } else if (in->fill) {
-        got = in->fill(in->fill_arg, in->buf + in->len, in->cap - in->len, reterr);
+        got = in->fill(in->fill_arg, in->buf + in->len, in->cap - in->len, &why);
     } else {
         size_t left = in->memory_octets - (size_t)in->read_at, room = in->cap - in->len;
 
@@ -37,8 +38,13 @@ static enum ec more(struct csv_input *in, uint64_t keep, struct err *reterr)
         if (got)
             memcpy(in->buf + in->len, in->memory + in->read_at, (size_t)got);
     }
-    if (got < 0)
-        return reterr ? reterr->code : EC_IO;
+    if (got < 0) {
+        if (!why.code)
+            err_set(&why, EC_IO, "read '%s': failed", in->name);
+        if (reterr)
+            *reterr = why;
+        return why.code;
+    }
     in->eof = got == 0;
     in->len += (size_t)got;
     in->read_at += (uint64_t)got;

@@ -20,8 +20,8 @@ struct csv_reader {
     struct strbuf text; /* all cells, one after the other */
     struct field *fields;
     size_t n, cap;
-    bool done;           /* libcsv has reported the end of a row with cells */
-    struct strbuf utf8;  /* the row's lines transcoded, when the file is not UTF-8 */
+    bool done;          /* libcsv has reported the end of a row with cells */
+    struct strbuf utf8; /* the row's lines transcoded, when the file is not UTF-8 */
     struct arena own;
     struct cell *header;
     size_t header_n;
@@ -256,6 +256,11 @@ static enum ec read_row(struct csv_reader *r, struct arena *a, struct csv_row *r
             *ret_more = false;
             return EC_OK;
         }
+        if (!used && l.octets == l.end) { /* a blank line */
+            s.begin = r->at += l.octets;
+            s.line = ++r->line;
+            continue;
+        }
         if (!give_line(r, &s, &l)) {
             give_up(r, &s, CSV_STRAY_QUOTE);
             given_up = true;
@@ -269,14 +274,7 @@ static enum ec read_row(struct csv_reader *r, struct arena *a, struct csv_row *r
                 given_up = true;
                 break;
             }
-            if (!r->done) { /* nothing but the end */
-                *ret_more = false;
-                return EC_OK;
-            }
-        }
-        if (!r->done && r->parser.pstate == 0) { /* a blank line */
-            s = (struct span){ .begin = r->at, .line = r->line };
-            row_begin(r);
+            BUG_IF(!r->done, "libcsv reported no row for a text");
         }
     }
     ret->offset = s.begin;
@@ -298,11 +296,12 @@ static enum ec read_header(struct csv_reader *r, struct err *reterr)
     if (rc || !there)
         return rc;
     if (row.fault) {
-        err_set(reterr, row.fault == CSV_TOO_LONG ? EC_LIMIT : EC_FORMAT, "'%s' line %llu: the header row cannot be read: %s",
-                r->in.name, (unsigned long long)row.line, csv_fault_text(row.fault));
+        rc = err_set(reterr, row.fault == CSV_TOO_LONG ? EC_LIMIT : EC_FORMAT,
+                     "'%s' line %llu: the header row cannot be read: %s", r->in.name, (unsigned long long)row.line,
+                     csv_fault_text(row.fault));
         if (row.fault == CSV_NUL || row.fault == CSV_ENCODING)
             err_hint(reterr, "set the file's encoding: utf-8, utf-16le, utf-16be or windows-1252");
-        return reterr ? reterr->code : row.fault == CSV_TOO_LONG ? EC_LIMIT : EC_FORMAT;
+        return rc;
     }
     r->header = row.cells;
     r->header_n = row.n;

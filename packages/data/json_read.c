@@ -47,6 +47,7 @@ static size_t guard_scan(struct json_guard *g, const char *p, size_t n, size_t m
             g->token++;
             break;
         case GUARD_ESCAPE:
+            g->token++;
             if (c == 'u') {
                 g->state = GUARD_HEX;
                 g->hex_left = 4;
@@ -64,6 +65,7 @@ static size_t guard_scan(struct json_guard *g, const char *p, size_t n, size_t m
                          : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
                                                 : 0; /* not a digit: yajl refuses it in a moment */
 
+            g->token++;
             g->unit = g->unit << 4 | d;
             if (--g->hex_left)
                 break;

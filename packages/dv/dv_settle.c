@@ -651,6 +651,8 @@ void writer_settle(struct writer *w, struct slice *s, const struct http_response
     if (s->how == HOW_BATCH && r->status < 500 && done_batch(w, s, r))
         return;
     f = dv_answer_error(r, &e);
+    if (dv_fault_is_row(f)) /* the service is there and works */
+        w->last_ok_ms = clock_mono_ms();
     if (s->how == HOW_LOOKUP)
         refused_lookup(w, s, f, &e);
     else if (f == DVF_BUSY)

@@ -177,70 +177,139 @@ enum ec erp_blob_put(struct erp *e, const struct erp_place *place, const char *p
     return rc;
 }
 
+/* Of a package or an error file. Nothing that F&O makes comes near it. */
+static const uint64_t MAX_DOWNLOAD = 64ULL << 30;
+enum { MAX_IDLE_TRIES = 8 };
+
 struct fetching {
     int fd;
     const char *path;
+    const struct http_response *r;
     uint64_t got;
+    bool asked_rest, checked;
 };
+
+/* Where the answer's first octet belongs: 0 for a whole blob, else the start of "Content-Range: bytes 100-199/200". */
+static enum ec place_of_answer(struct fetching *f, struct err *reterr)
+{
+    struct arena a = { 0 };
+    const char *range = http_header_get(f->r, "Content-Range", &a);
+    unsigned long long from = 0;
+    enum ec rc = EC_OK;
+
+    if (f->asked_rest && range && sscanf(range, "bytes %llu-", &from) != 1)
+        from = UINT64_MAX;
+    arena_release(&a);
+    if (from > f->got)
+        return err_set(reterr, EC_FNO, "download: the answer is another part of the file than asked for");
+    if (from < f->got) { /* the range was ignored: everything comes again */
+        if (ftruncate(f->fd, (off_t)from) || lseek(f->fd, (off_t)from, SEEK_SET) < 0)
+            rc = err_errno(reterr, EC_IO, errno, "truncate '%s'", f->path);
+        f->got = from;
+    }
+    return rc;
+}
 
 static enum ec take_octets(void *arg, const char *p, size_t n, struct err *reterr)
 {
     struct fetching *f = arg;
+    enum ec rc = f->checked ? EC_OK : place_of_answer(f, reterr);
 
+    f->checked = true;
+    if (rc)
+        return rc;
+    if (f->got + n > MAX_DOWNLOAD)
+        return err_set(reterr, EC_LIMIT, "download: the file is larger than %llu octets",
+                       (unsigned long long)MAX_DOWNLOAD);
     f->got += n;
     return file_write_all(f->fd, p, n, f->path, reterr);
 }
 
-/* The connection may break in the middle of a large package: the rest is asked for by Range. */
-enum ec erp_blob_get(struct erp *e, const char *url, const char *path, struct err *reterr)
+/* The first answer's ETag: the rest must be of the same blob. */
+static void keep_etag(const struct http_response *r, char ret[static 120])
 {
-    struct fetching f = { .path = path };
-    struct http_response r;
-    struct err local = { 0 };
-    enum ec rc = EC_OK;
-    int tries = 0;
+    struct arena a = { 0 };
+    const char *v = http_header_get(r, "ETag", &a);
 
-    if (!reterr)
-        reterr = &local;
-    f.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (f.fd < 0)
-        return err_errno(reterr, EC_IO, errno, "create '%s'", path);
+    if (v && strlen(v) < 120)
+        strcpy(ret, v);
+    arena_release(&a);
+}
+
+/* The connection may break in the middle of a large package: the rest is asked for by Range. */
+static enum ec fetch(struct erp *e, const char *url, struct fetching *f, struct err *reterr)
+{
+    struct http_response r;
+    char etag[120] = "";
+    int idle = 0; /* tries in a row that brought nothing */
+    enum ec rc;
+
     http_response_init(&r);
+    f->r = &r;
     for (;;) {
         char range[48];
-        struct http_header h[2] = { { "x-ms-version", "2019-12-12" }, { "Range", range } };
+        struct http_header h[3] = { { "x-ms-version", "2019-12-12" }, { "Range", range }, { "If-Match", etag } };
         struct call c = { .http = { .method = "GET",
                                     .url = url,
                                     .headers = h,
-                                    .n_headers = f.got ? 2 : 1,
+                                    .n_headers = f->got ? (etag[0] ? 3 : 2) : 1,
                                     .sink = take_octets,
-                                    .sink_arg = &f,
+                                    .sink_arg = f,
                                     .timeout_ms = 60 * 60 * 1000,
                                     .what = "download" },
                           .repeat = CALL_ONCE, /* repeated here, from where it broke off */
                           .anonymous = true,
                           .user = -1 };
-        uint64_t before = f.got;
+        uint64_t before = f->got;
 
-        snprintf(range, sizeof(range), "bytes=%llu-", (unsigned long long)f.got);
+        f->asked_rest = before > 0;
+        f->checked = false;
+        snprintf(range, sizeof(range), "bytes=%llu-", (unsigned long long)before);
         rc = session_do(e->s, &c, &r, reterr);
-        if (!rc && before && r.status == 200) {
-            /* The server ignored the range and sent everything: begin again. */
-            rc = ftruncate(f.fd, 0) || lseek(f.fd, 0, SEEK_SET) < 0
-                     ? err_errno(reterr, EC_IO, errno, "truncate '%s'", path)
-                     : EC_OK;
-            f.got = 0;
-            if (!rc && tries++ < 5)
-                continue;
+        if (!etag[0])
+            keep_etag(&r, etag);
+        if (rc == EC_FNO && before && (reterr->http_status == 412 || reterr->http_status == 416)) {
+            /* Another blob by now: from the beginning. */
+            rc = ftruncate(f->fd, 0) || lseek(f->fd, 0, SEEK_SET) < 0
+                     ? err_errno(reterr, EC_IO, errno, "truncate '%s'", f->path)
+                     : EC_NET;
+            f->got = 0;
+            etag[0] = 0;
         }
-        if ((rc != EC_NET && rc != EC_BUSY) || tries++ >= 8 || stop_requested())
+        idle = f->got > before ? 0 : idle + 1;
+        /* A call that never went out has been repeated by the session long enough. */
+        if ((rc != EC_NET && rc != EC_BUSY) || (rc == EC_NET && !r.request_sent) || idle > MAX_IDLE_TRIES ||
+            stop_requested())
             break;
-        log_info("net", "download broke off after %llu octets, going on", (unsigned long long)f.got);
-        clock_sleep_ms(500);
+        log_info("net", "download broke off after %llu octets, going on", (unsigned long long)f->got);
+        clock_sleep_ms(idle ? 250 << idle : 100);
     }
     http_response_release(&r);
-    close(f.fd);
-    if (rc)
-        (void)unlink(path);
+    return rc;
+}
+
+enum ec erp_blob_get(struct erp *e, const char *url, const char *path, struct err *reterr)
+{
+    struct strbuf part = STRBUF(0);
+    struct fetching f = { 0 };
+    struct err local = { 0 };
+    enum ec rc;
+
+    if (!reterr)
+        reterr = &local;
+    strbuf_addf(&part, "%s.part", path);
+    f.path = part.buf;
+    f.fd = open(part.buf, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (f.fd < 0) {
+        rc = err_errno(reterr, EC_IO, errno, "create '%s'", part.buf);
+    } else {
+        rc = fetch(e, url, &f, reterr);
+        close(f.fd);
+        if (!rc)
+            rc = file_publish(part.buf, path, reterr); /* whole or not at all, whenever we are ended */
+        if (rc)
+            (void)unlink(part.buf);
+    }
+    strbuf_release(&part);
     return rc;
 }

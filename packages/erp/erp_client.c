@@ -127,9 +127,9 @@ static enum ec one_page(struct erp *e, const char *what, const char *path, json_
             struct strbuf text = STRBUF(0);
 
             strbuf_add(&text, link.ptr, link.len);
-            p = strstr(text.buf, "/data/");
+            p = strstr(text.buf, strncmp(path, "/Metadata/", 10) ? "/data/" : "/Metadata/");
             if (!p)
-                rc = err_set(reterr, EC_FNO, "%s: the next page's link has no /data/ path", what);
+                rc = err_set(reterr, EC_FNO, "%s: the next page's link has no path of the service", what);
             else
                 strbuf_adds(next, p);
             strbuf_release(&text);
@@ -190,7 +190,9 @@ enum ec erp_action(struct erp *e, const char *action, const struct strbuf *body,
     http_response_init(&r);
     rc = session_do(e->s, &c, &r, reterr);
     if (!rc && r.body.len) {
-        rc = json_parse(action, r.body.buf, r.body.len, NULL, a, &v, reterr);
+        /* GetExecutionErrors puts all of a run's errors into one string. */
+        rc = json_parse(action, r.body.buf, r.body.len,
+                        &(struct json_limits){ .octets = ERP_MAX_ANSWER, .token = ERP_MAX_ANSWER }, a, &v, reterr);
         rc = service_fault(rc, reterr);
     }
     if (!rc) {

@@ -1,6 +1,7 @@
 /* erp_meta.c -- one entity's metadata: four names, keys, types, enum members. */
 #include "erp/erp_parts.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,15 +27,155 @@ static enum ec take_entity(void *arg, const struct json *rec, struct err *reterr
     return EC_OK;
 }
 
+enum { LABELS_REFUSED_MAX = 3, LABEL_QUESTIONS_MAX = 300 };
+
+/*
+ * The text behind a label: texts stay, references (@SYS1) are looked up in English. Absent: not to be had. Metadata is
+ * complete without it, so a refusal is not an error, and a service that keeps refusing is left alone.
+ */
+static enum ec label_text(struct erp *e, struct cell label, struct arena *a, struct cell *ret, struct err *reterr)
+{
+    struct strbuf url = STRBUF(0);
+    struct json *v = NULL;
+    struct err mine = { 0 };
+    int status = 0;
+    enum ec rc;
+
+    *ret = label;
+    if (cell_blank(label) || label.ptr[0] != '@')
+        return EC_OK;
+    *ret = CELL_ABSENT;
+    if (e->labels_refused >= LABELS_REFUSED_MAX)
+        return EC_OK;
+    strbuf_adds(&url, "/Metadata/Labels(Id=");
+    erp_add_literal(&url, label);
+    strbuf_adds(&url, ",Language=%27en-US%27)");
+    rc = erp_get_json(e, "Labels", url.buf, a, &v, &status, &mine);
+    strbuf_release(&url);
+    if (rc == EC_STOPPED || rc == EC_NET || rc == EC_AUTH) {
+        if (reterr)
+            *reterr = mine;
+        return rc;
+    }
+    e->labels_refused = v ? 0 : e->labels_refused + 1;
+    if (v) {
+        struct cell text = json_text(json_iget(v, "Value"));
+
+        if (!cell_blank(text) && text.ptr[0] != '@')
+            *ret = text;
+    }
+    return EC_OK;
+}
+
+/* "Customers V3" and "CustomersV3": letters and digits only, case ignored. n = only the first so many of them, 0 = all. */
+static bool same_letters(struct cell x, struct cell y, size_t n)
+{
+    size_t i = 0, k = 0, same = 0;
+
+    for (;;) {
+        while (i < x.len && !isalnum((unsigned char)x.ptr[i]))
+            i++;
+        while (k < y.len && !isalnum((unsigned char)y.ptr[k]))
+            k++;
+        if (n && same == n)
+            return true;
+        if (i == x.len || k == y.len)
+            return i == x.len && k == y.len && same > 0;
+        if (tolower((unsigned char)x.ptr[i++]) != tolower((unsigned char)y.ptr[k++]))
+            return false;
+        same++;
+    }
+}
+
+/* An entity of the metadata service that might have the label. */
+struct candidate {
+    struct cell aot, label_ref;
+    bool by_name; /* its name is the label without blanks */
+};
+struct candidates {
+    struct arena *a;
+    struct cell label;
+    struct candidate *c;
+    size_t n, cap;
+    struct cell exact; /* AOT name of the entity whose label is given as a text */
+};
+
+static enum ec take_candidate(void *arg, const struct json *rec, struct err *reterr)
+{
+    struct candidates *l = arg;
+    struct cell label = json_member(rec, "LabelId"), text = json_member(rec, "LabelText"),
+                aot = json_member(rec, "Name");
+    bool by_name = same_letters(json_member(rec, "PublicCollectionName"), l->label, 0) ||
+                   same_letters(json_member(rec, "PublicEntityName"), l->label, 0);
+
+    (void)reterr;
+    if (cell_absent(l->exact) && (cell_ieq(label, l->label) || cell_ieq(text, l->label)))
+        l->exact = cell_dup(l->a, aot);
+    if (cell_blank(label) || label.ptr[0] != '@' ||
+        (!by_name && !same_letters(aot, l->label, 4) &&
+         !same_letters(json_member(rec, "PublicEntityName"), l->label, 4)))
+        return EC_OK;
+    if (l->n == l->cap) {
+        struct candidate *more = arena_zalloc(l->a, (l->cap ? 2 * l->cap : 64) * sizeof(*more));
+
+        if (l->n)
+            memcpy(more, l->c, l->n * sizeof(*more));
+        l->c = more;
+        l->cap = l->cap ? 2 * l->cap : 64;
+    }
+    l->c[l->n++] = (struct candidate){ cell_dup(l->a, aot), cell_dup(l->a, label), by_name };
+    return EC_OK;
+}
+
+/*
+ * Where the list of data management does not know the label or cannot be read: by the labels of the metadata service. They
+ * are mostly references, and the service cannot search texts, so those entities are asked about whose name is alike.
+ */
+static enum ec find_by_metadata(struct erp *e, struct cell label, struct found *f, struct err *reterr)
+{
+    struct candidates l = { .a = f->a, .label = label };
+    struct cell alike = CELL_ABSENT;
+    size_t asked = 0;
+    enum ec rc = erp_read_rows(e, "DataEntities", "/Metadata/DataEntities", take_candidate, &l, reterr);
+
+    if (!rc)
+        f->aot = l.exact;
+    for (int by_name = 1; by_name >= 0 && !rc && cell_absent(f->aot); by_name--)
+        for (size_t i = 0; i < l.n && !rc && cell_absent(f->aot) && asked < LABEL_QUESTIONS_MAX; i++) {
+            struct cell text = CELL_ABSENT;
+
+            if (l.c[i].by_name != (by_name == 1))
+                continue;
+            asked++;
+            rc = label_text(e, l.c[i].label_ref, f->a, &text, reterr);
+            if (!rc && cell_ieq(text, label))
+                f->aot = l.c[i].aot;
+            else if (!rc && by_name && cell_absent(text))
+                alike = l.c[i].aot; /* its label cannot be read: the name has to do */
+        }
+    if (!rc && cell_absent(f->aot))
+        f->aot = alike;
+    f->any = !rc && !cell_absent(f->aot);
+    f->label = label;
+    return rc;
+}
+
 static enum ec find_label(struct erp *e, struct cell label, struct found *f, struct err *reterr)
 {
     struct strbuf url = STRBUF(0);
+    struct err mine = { 0 };
     enum ec rc;
 
     strbuf_adds(&url, "/data/DataManagementEntities?$filter=EntityName%20eq%20");
     erp_add_literal(&url, label);
-    rc = erp_read_rows(e, "DataManagementEntities", url.buf, take_entity, f, reterr);
+    rc = erp_read_rows(e, "DataManagementEntities", url.buf, take_entity, f, &mine);
     strbuf_release(&url);
+    if (rc == EC_FNO || (!rc && (!f->any || cell_blank(f->aot)))) {
+        f->any = false;
+        rc = find_by_metadata(e, label, f, &mine);
+    }
+    if (rc && reterr)
+        *reterr = mine;
     if (!rc && !f->any) {
         err_set(reterr, EC_NOTFOUND, "F&O has no data entity with the label '" CELL_FMT "'", CELL_ARG(label));
         rc = err_hint(
@@ -141,8 +282,9 @@ static enum ec load_enum(struct erp *e, struct cell name, struct arena *a, const
         en->members[en->n] = json_member(m, "Name");
         if (cell_blank(label))
             label = json_member(m, "LabelId");
-        /* "@SYS123" is a reference to a text in some language, not a text. */
-        en->labels[en->n] = label.len && label.ptr[0] == '@' ? CELL_ABSENT : label;
+        rc = label_text(e, label, a, &en->labels[en->n], reterr);
+        if (rc)
+            return rc;
         en->values[en->n] = json_i64(json_get(m, "Value"), (int64_t)en->n);
         en->n++;
     }
@@ -150,19 +292,26 @@ static enum ec load_enum(struct erp *e, struct cell name, struct arena *a, const
     return EC_OK;
 }
 
-static const struct fno_enum *known_enum(const struct fno_entity *en, size_t upto, struct cell name)
+/* Of this entity so far, or of one that was loaded before: NoYes is nearly everywhere. */
+static const struct fno_enum *known_enum(const struct schema *s, const struct fno_entity *en, size_t upto,
+                                         struct cell name)
 {
+    for (size_t k = 0; k < s->n_entities; k++)
+        for (size_t i = 0; i < s->entities[k]->n; i++)
+            if (s->entities[k]->fields[i].en && cell_ieq(s->entities[k]->fields[i].en->name, name))
+                return s->entities[k]->fields[i].en;
     for (size_t i = 0; i < upto; i++)
         if (en->fields[i].en && cell_ieq(en->fields[i].en->name, name))
             return en->fields[i].en;
     return NULL;
 }
 
-static enum ec load_fields(struct erp *e, struct fno_entity *en, struct arena *a, struct err *reterr)
+static enum ec load_fields(struct erp *e, struct fno_entity *en, struct schema *s, struct err *reterr)
 {
     struct json *v;
     const struct json *props;
     struct strbuf url = STRBUF(0);
+    struct arena *a = &s->arena;
     size_t n = 0;
     enum ec rc;
 
@@ -198,7 +347,7 @@ static enum ec load_fields(struct erp *e, struct fno_entity *en, struct arena *a
         if (f->type == FNO_ENUM) {
             struct cell en_name = last_part(json_member(p, "TypeName"));
 
-            f->en = known_enum(en, en->n, en_name);
+            f->en = known_enum(s, en, en->n, en_name);
             if (!f->en)
                 rc = load_enum(e, en_name, a, &f->en, reterr);
         }
@@ -225,7 +374,7 @@ enum ec erp_load_entity(struct erp *e, struct cell label, struct schema *s, stru
         err_hint(reterr, "use a public entity, or ask a developer to set IsPublic");
     }
     if (!rc)
-        rc = load_fields(e, en, a, reterr);
+        rc = load_fields(e, en, s, reterr);
     if (rc)
         return err_ctx(reterr, rc, "metadata of F&O entity '" CELL_FMT "'", CELL_ARG(label));
     schema_add_entity(s, en);

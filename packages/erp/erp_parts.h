@@ -6,6 +6,7 @@
 
 struct erp {
     struct session *s;
+    int labels_refused; /* /Metadata/Labels said no that often in a row: not asked any more */
 };
 enum { ERP_MAX_PAGE = 512 << 20, ERP_MAX_ANSWER = 64 << 20 };
 

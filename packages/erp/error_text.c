@@ -45,6 +45,19 @@ static const char *next_record(const char *p, const char *end)
     return NULL;
 }
 
+/* The text of an id or a field name: blanks stay, since keys may have them. */
+static struct cell plain(struct arena *a, const char *p, size_t n)
+{
+    char *out = arena_alloc(a, n + 1), *o = out;
+
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] == '\\' && i + 1 < n && (p[i + 1] == '"' || p[i + 1] == '\\' || p[i + 1] == '/'))
+            i++;
+        *o++ = p[i];
+    }
+    return (struct cell){ out, (size_t)(o - out) };
+}
+
 static struct cell squeeze(struct arena *a, const char *p, size_t n)
 {
     char *out = arena_alloc(a, n + 1), *o = out;
@@ -58,9 +71,9 @@ static struct cell squeeze(struct arena *a, const char *p, size_t n)
             continue;
         }
         /* Escapes that are there all the same. */
-        if (c == '\\' && i + 1 < n && strchr("\"\\/", p[i + 1])) {
+        if (c == '\\' && i + 1 < n && p[i + 1] && strchr("\"\\/", p[i + 1])) {
             c = (unsigned char)p[++i];
-        } else if (c == '\\' && i + 1 < n && strchr("rnt", p[i + 1])) {
+        } else if (c == '\\' && i + 1 < n && p[i + 1] && strchr("rnt", p[i + 1])) {
             i++;
             blank = o != out;
             continue;
@@ -98,8 +111,8 @@ size_t erp_errors_parse(const char *text, size_t n, erp_error_fn *fn, void *arg,
         close = close > message + sizeof(MESSAGE) - 1 ? close - 1 : message + sizeof(MESSAGE) - 1;
         arena_reset(&a);
         *ret_rc =
-            fn(arg, squeeze(&a, id, (size_t)(field - id)),
-               squeeze(&a, field + sizeof(FIELD) - 1, (size_t)(message - field) - (sizeof(FIELD) - 1)),
+            fn(arg, plain(&a, id, (size_t)(field - id)),
+               plain(&a, field + sizeof(FIELD) - 1, (size_t)(message - field) - (sizeof(FIELD) - 1)),
                squeeze(&a, message + sizeof(MESSAGE) - 1, (size_t)(close - message) - (sizeof(MESSAGE) - 1)), reterr);
         found++;
         p = next;

@@ -5,14 +5,12 @@
 #include "data/csv.h"
 #include "erp/pkgapi.h"
 
-#include <stdlib.h>
-
-enum { MAX_COLUMNS = 1024 };
+enum { MAX_KEY = 32 };
 
 struct layout {
-    char delimiter;
+    char delimiter; /* 0 = the file is empty */
     bool header;
-    int at[32]; /* column of each key field */
+    int at[MAX_KEY]; /* column of each key field */
     int message; /* -1 = none */
 };
 
@@ -41,7 +39,8 @@ static bool read_header(const struct cell *names, size_t n, const struct cell *f
     return true;
 }
 
-static bool choose(const char *path, const struct cell *fields, size_t n_fields, struct layout *l)
+static enum ec choose(const char *path, const struct cell *fields, size_t n_fields, struct layout *l,
+                      struct err *reterr)
 {
     static const char DELIMITERS[] = { ',', '\t', '|', ';' };
 
@@ -52,15 +51,17 @@ static bool choose(const char *path, const struct cell *fields, size_t n_fields,
         size_t n = 0;
         bool fits;
 
-        if (csv_open(path, &dialect, &r, NULL))
-            return false;
+        enum ec rc = csv_open(path, &dialect, &r, reterr);
+
+        if (rc)
+            return rc;
         names = csv_header(r, &n);
         fits = n && read_header(names, n, fields, n_fields, l);
-        l->delimiter = DELIMITERS[d];
+        l->delimiter = n ? DELIMITERS[d] : 0;
         l->header = true;
         csv_close(r);
-        if (fits)
-            return true;
+        if (fits || !n)
+            return EC_OK;
     }
     /* No header: the delimiter that gives as many columns as the key has parts. */
     for (size_t d = 0; d < COUNT(DELIMITERS); d++) {
@@ -68,8 +69,10 @@ static bool choose(const char *path, const struct cell *fields, size_t n_fields,
         struct csv_reader *r = NULL;
         size_t n = 0;
 
-        if (csv_open(path, &dialect, &r, NULL))
-            return false;
+        enum ec rc = csv_open(path, &dialect, &r, reterr);
+
+        if (rc)
+            return rc;
         (void)csv_header(r, &n);
         csv_close(r);
         if (n == n_fields || (n > n_fields && DELIMITERS[d] == '\t')) {
@@ -78,16 +81,29 @@ static bool choose(const char *path, const struct cell *fields, size_t n_fields,
             l->message = -1;
             for (size_t i = 0; i < n_fields; i++)
                 l->at[i] = (int)i;
-            return true;
+            return EC_OK;
         }
     }
-    return false;
+    return err_set(reterr, EC_FORMAT, "the service's error file has a layout that is not understood");
+}
+
+/* A row with a quote in the middle of a key: lines of bars or tabs have no quoting at all, so the octets count as they are. */
+static size_t split_plain(struct cell raw, char delimiter, struct cell *ret, size_t max)
+{
+    size_t n = 0, from = 0;
+
+    for (size_t i = 0; i <= raw.len && n < max; i++)
+        if (i == raw.len || raw.ptr[i] == delimiter) {
+            ret[n++] = (struct cell){ raw.ptr + from, i - from };
+            from = i + 1;
+        }
+    return n;
 }
 
 static enum ec give(const struct layout *l, const struct cell *cells, size_t n, size_t n_fields, erp_key_fn *fn,
                     void *arg, struct err *reterr)
 {
-    struct cell key[32];
+    struct cell key[MAX_KEY];
 
     for (size_t i = 0; i < n_fields; i++)
         key[i] = (size_t)l->at[i] < n ? cell_rtrim(cells[l->at[i]]) : CELL_ABSENT;
@@ -106,8 +122,11 @@ enum ec erp_key_file(const char *path, const struct cell *fields, size_t n_field
     size_t n;
     enum ec rc;
 
-    if (!n_fields || n_fields > COUNT(l.at) || !choose(path, fields, n_fields, &l))
-        return err_set(reterr, EC_FORMAT, "the service's error file has a layout that is not understood");
+    if (!n_fields || n_fields > MAX_KEY)
+        return err_set(reterr, EC_LIMIT, "a key of %zu fields is more than dmfsync handles", n_fields);
+    rc = choose(path, fields, n_fields, &l, reterr);
+    if (rc || !l.delimiter)
+        return rc;
     d.delimiter = l.delimiter;
     rc = csv_open(path, &d, &r, reterr);
     if (rc)
@@ -123,8 +142,14 @@ enum ec erp_key_file(const char *path, const struct cell *fields, size_t n_field
         rc = csv_next(r, &a, &row, &more, reterr);
         if (rc || !more)
             break;
-        if (row.fault == CSV_OK)
+        if (row.fault == CSV_OK) {
             rc = give(&l, row.cells, row.n, n_fields, fn, arg, reterr);
+        } else if (row.fault == CSV_STRAY_QUOTE && !l.header && l.delimiter != ',') {
+            struct cell parts[MAX_KEY];
+
+            rc = give(&l, parts, split_plain(row.raw, l.delimiter, parts, MAX_KEY), n_fields, fn, arg, reterr);
+        }
+        /* Another broken row names no key: the counters will say that one is missing. */
     }
     csv_close(r);
     arena_release(&a);

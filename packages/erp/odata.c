@@ -1,8 +1,10 @@
 #include "erp/odata.h"
+#include "base/clock.h"
 #include "base/step.h"
 #include "erp/erp_parts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* "$orderby" on the full key, so that pages over changing data neither skip nor repeat unchanged rows. */
@@ -53,15 +55,36 @@ enum ec erp_scan(struct erp *e, const struct fno_entity *en, const char *select,
     return rc;
 }
 
+/* A blank key part is the type's default: F&O has no nulls. */
+static struct cell key_text(const struct fno_field *f, struct cell v)
+{
+    if (!cell_blank(v))
+        return v;
+    switch (f->type) {
+    case FNO_INT:
+    case FNO_INT64:
+    case FNO_REAL: return CELL_LIT("0");
+    case FNO_DATE: return CELL_LIT("1900-01-01");
+    case FNO_UTCDATETIME: return CELL_LIT("1900-01-01T00:00:00Z");
+    case FNO_GUID: return CELL_LIT("00000000-0000-0000-0000-000000000000");
+    case FNO_ENUM: return f->en && f->en->n ? f->en->members[0] : v;
+    case FNO_STRING:
+    case FNO_OTHER: break;
+    }
+    return CELL_LIT("");
+}
+
+/* A key literal, percent-encoded: strings quoted, enums qualified, the rest bare. */
 static void add_key_value(struct strbuf *url, const struct fno_field *f, struct cell v)
 {
+    v = key_text(f, v);
     switch (f->type) {
     case FNO_INT:
     case FNO_INT64:
     case FNO_REAL:
     case FNO_GUID: strbuf_add_url(url, v.ptr, v.len, "-."); break;
     case FNO_DATE: /* a date without time travels as noon */
-        strbuf_add_url(url, v.ptr, v.len, "-");
+        strbuf_add_url(url, v.ptr, v.len > 10 ? 10 : v.len, "-");
         strbuf_adds(url, "T12%3A00%3A00Z");
         break;
     case FNO_UTCDATETIME: strbuf_add_url(url, v.ptr, v.len, "-"); break;
@@ -123,6 +146,37 @@ static struct json *copy_tree(struct arena *a, const struct json *v)
     return c;
 }
 
+/* Does a record's value mean what the key part says? */
+static bool same_value(const struct fno_field *f, struct cell got, struct cell key)
+{
+    double x, y;
+    int64_t a, b;
+
+    key = key_text(f, key);
+    switch (f->type) {
+    case FNO_INT:
+    case FNO_INT64: return cell_to_i64(got, &a) && cell_to_i64(key, &b) && a == b;
+    case FNO_REAL: {
+        char gs[64], ks[64];
+
+        snprintf(gs, sizeof(gs), "%.*s", (int)(got.len > 63 ? 63 : got.len), got.ptr ? got.ptr : "");
+        snprintf(ks, sizeof(ks), "%.*s", (int)(key.len > 63 ? 63 : key.len), key.ptr);
+        x = strtod(gs, NULL);
+        y = strtod(ks, NULL);
+        return x == y;
+    }
+    case FNO_DATE: /* noon or midnight: the date part counts */
+        return got.len >= 10 && key.len >= 10 && !memcmp(got.ptr, key.ptr, 10);
+    case FNO_UTCDATETIME:
+        return got.ptr && clock_parse_utc(got.ptr, got.len, &a) && clock_parse_utc(key.ptr, key.len, &b) && a == b;
+    case FNO_GUID:
+    case FNO_ENUM: return cell_ieq(got, key);
+    case FNO_STRING:
+    case FNO_OTHER: break;
+    }
+    return cell_absent(got) ? !key.len : cell_ieq(cell_rtrim(got), cell_rtrim(key));
+}
+
 /* '*' in a filter literal is a wildcard, so a hit is compared here. */
 static enum ec take_one(void *arg, const struct json *rec, struct err *reterr)
 {
@@ -136,14 +190,30 @@ static enum ec take_one(void *arg, const struct json *rec, struct err *reterr)
         if (o->en->fields[i].key) {
             struct cell v = json_member(rec, cell_cstr(&a, o->en->fields[i].property));
 
-            if (o->en->fields[i].type == FNO_STRING || o->en->fields[i].type == FNO_ENUM)
-                same = same && cell_ieq(cell_rtrim(v), cell_rtrim(o->key[k]));
-            k++;
+            same = same && same_value(&o->en->fields[i], v, o->key[k++]);
         }
     if (same && !o->found)
         o->found = copy_tree(o->a, rec);
     arena_release(&a);
     return EC_OK;
+}
+
+/* `select` with the key fields that it lacks: without them a hit could not be compared. */
+static const char *select_with_keys(const struct fno_entity *en, const char *select, struct arena *a)
+{
+    for (size_t i = 0; select && i < en->n; i++) {
+        struct cell name = en->fields[i].property;
+        const char *p = select;
+        bool there = false;
+
+        if (!en->fields[i].key)
+            continue;
+        for (; *p && !there; p += strcspn(p, ","), p += *p == ',')
+            there = strcspn(p, ",") == name.len && !memcmp(p, name.ptr, name.len);
+        if (!there)
+            select = arena_printf(a, "%s," CELL_FMT, select, CELL_ARG(name));
+    }
+    return select;
 }
 
 static enum ec get_by_filter(struct erp *e, const struct fno_entity *en, struct cell company, const struct cell *key,
@@ -160,7 +230,11 @@ static enum ec get_by_filter(struct erp *e, const struct fno_entity *en, struct 
 
         if (!fi->key)
             continue;
-        if (fi->type == FNO_STRING) {
+        if (fi->type == FNO_INT || fi->type == FNO_INT64) {
+            struct cell v = key_text(fi, key[k]);
+
+            strbuf_addf(&f, "%s" CELL_FMT " eq " CELL_FMT, f.len ? " and " : "", CELL_ARG(fi->property), CELL_ARG(v));
+        } else if (fi->type == FNO_STRING) {
             strbuf_addf(&f, "%s" CELL_FMT " eq '", f.len ? " and " : "", CELL_ARG(fi->property));
             for (size_t c = 0; c < key[k].len; c++) {
                 if (key[k].ptr[c] == '\'')
@@ -171,7 +245,7 @@ static enum ec get_by_filter(struct erp *e, const struct fno_entity *en, struct 
         }
         k++;
     }
-    rc = erp_scan(e, en, select, strbuf_str(&f), company, take_one, &o, reterr);
+    rc = erp_scan(e, en, select_with_keys(en, select, a), strbuf_str(&f), company, take_one, &o, reterr);
     strbuf_release(&f);
     *ret = o.found;
     *ret_found = o.found != NULL;

@@ -204,30 +204,58 @@ enum ec erp_job_exists(struct erp *e, const char *execution_id, bool *ret, struc
     size_t n = 0;
     enum ec rc = erp_job_details(e, execution_id, &c, 1, &n, reterr);
 
-    *ret = n > 0;
+    enum erp_status s;
+
+    /* The entities' rows come a little after the job itself, which the status call knows first. */
+    if (!rc && !n) {
+        rc = erp_status(e, execution_id, &s, reterr);
+        n = !rc && s != ERP_PENDING;
+    }
+    if (!rc)
+        *ret = n > 0;
     return rc;
 }
 
 /* ---- export ---- */
 
-enum ec erp_project_exists(struct erp *e, const char *name, bool *ret, struct err *reterr)
+struct seen_project {
+    const char *name;
+    bool there, imports;
+};
+
+static enum ec take_project(void *arg, const struct json *rec, struct err *reterr)
+{
+    struct seen_project *s = arg;
+    struct cell type = json_member(rec, "OperationType");
+
+    (void)reterr;
+    if (cell_ieq(json_member(rec, "Name"), cell_of(s->name))) {
+        s->there = true;
+        s->imports = !cell_blank(type) && !cell_ieq(type, CELL_LIT("Export"));
+    }
+    return EC_OK;
+}
+
+/* By filter: the key has been seen with and without the operation type, and a missing one as 404 and as 400. */
+static enum ec look_for_project(struct erp *e, struct seen_project *s, struct err *reterr)
 {
     struct strbuf url = STRBUF(0);
-    struct arena a = { 0 };
-    struct json *v = NULL;
-    int status = 0;
     enum ec rc;
 
-    strbuf_adds(&url, "/data/DataManagementDefinitionGroups(");
-    erp_add_literal(&url, cell_of(name));
-    strbuf_adds(&url, ")");
-    rc = erp_get_json(e, "DataManagementDefinitionGroups", url.buf, &a, &v, &status, reterr);
-    /* A missing project has been seen as 404 and as 400. */
-    *ret = !rc && v != NULL;
-    if (!rc && !v && status != 404 && status != 400)
-        rc = err_set(reterr, EC_FNO, "reading data project '%s' answered HTTP %d", name, status);
+    strbuf_adds(&url, "/data/DataManagementDefinitionGroups?$filter=Name%20eq%20");
+    erp_add_literal(&url, cell_of(s->name));
+    rc = erp_read_rows(e, "DataManagementDefinitionGroups", url.buf, take_project, s, reterr);
     strbuf_release(&url);
-    arena_release(&a);
+    return rc;
+}
+
+enum ec erp_project_exists(struct erp *e, const char *name, bool *ret, struct err *reterr)
+{
+    struct seen_project seen = { .name = name };
+    enum ec rc = look_for_project(e, &seen, reterr);
+
+    if (!rc)
+        *ret = seen.there;
     return rc;
 }
 
@@ -248,7 +276,12 @@ static enum ec post(struct erp *e, const char *set, const struct strbuf *body, s
     enum ec rc;
 
     http_response_init(&r);
-    rc = session_do(e->s, &c, &r, reterr);
+    for (int tries = 0;; tries++) {
+        rc = session_do(e->s, &c, &r, reterr);
+        /* Posts in quick succession are known to meet an update conflict that is gone a little later. */
+        if (rc != EC_FNO || tries == 3 || !strstr(reterr->msg, "update conflict") || !clock_sleep_ms(5000))
+            break;
+    }
     http_response_release(&r);
     arena_release(&a);
     return rc;
@@ -296,30 +329,53 @@ static enum ec make_detail(struct erp *e, const struct erp_project *p, struct er
     return rc;
 }
 
-static enum ec count_rows(void *arg, const struct json *rec, struct err *reterr)
+struct seen_lines {
+    const struct erp_project *p;
+    size_t n;
+};
+
+/* A project of that name which does something else is somebody else's: never changed, never run. */
+static enum ec take_line(void *arg, const struct json *rec, struct err *reterr)
 {
-    (void)rec;
-    (void)reterr;
-    ++*(size_t *)arg;
-    return EC_OK;
+    struct seen_lines *s = arg;
+    struct cell entity = json_member(rec, "EntityName"), refresh = json_member(rec, "DefaultRefreshType");
+    bool full = cell_ieq(refresh, CELL_LIT("FullPush"));
+
+    s->n++;
+    if (!cell_ieq(entity, cell_of(s->p->entity_label)))
+        err_set(reterr, EC_GUARD, "it exists, but exports '" CELL_FMT "' instead of '%s'", CELL_ARG(entity),
+                s->p->entity_label);
+    else if (!cell_blank(refresh) && full == s->p->incremental)
+        err_set(reterr, EC_GUARD, "it exists, but its refresh type is " CELL_FMT, CELL_ARG(refresh));
+    else
+        return EC_OK;
+    return err_hint(reterr, "rename or delete the data project '%s' in F&O, then run the command again", s->p->name);
 }
 
 enum ec erp_project_ensure(struct erp *e, const struct erp_project *p, struct err *reterr)
 {
     struct strbuf url = STRBUF(0);
-    bool there = false;
-    size_t details = 0;
-    enum ec rc = erp_project_exists(e, p->name, &there, reterr);
+    struct seen_project seen = { .name = p->name };
+    struct seen_lines lines = { .p = p };
+    struct err local = { 0 };
+    enum ec rc;
 
+    if (!reterr)
+        reterr = &local;
+    rc = look_for_project(e, &seen, reterr);
+    if (!rc && seen.imports) {
+        rc = err_set(reterr, EC_GUARD, "it exists, but is not an export project");
+        err_hint(reterr, "rename or delete the data project '%s' in F&O, then run the command again", p->name);
+    }
     STEP(project_make);
-    if (!rc && !there)
+    if (!rc && !seen.there)
         rc = make_group(e, p, reterr);
     /* Group and detail are two calls: an earlier try may have made only the first. */
     strbuf_adds(&url, "/data/DataManagementDefinitionGroupDetails?$filter=DefinitionGroupId%20eq%20");
     erp_add_literal(&url, cell_of(p->name));
     if (!rc)
-        rc = erp_read_rows(e, "DataManagementDefinitionGroupDetails", url.buf, count_rows, &details, reterr);
-    if (!rc && !details)
+        rc = erp_read_rows(e, "DataManagementDefinitionGroupDetails", url.buf, take_line, &lines, reterr);
+    if (!rc && !lines.n)
         rc = make_detail(e, p, reterr);
     STEP(project_made);
     strbuf_release(&url);
@@ -420,8 +476,8 @@ enum ec erp_error_file(struct erp *e, const char *execution_id, const char *enti
         rc = erp_blob_get(e, cell_cstr(&a, value), path, reterr);
         *ret_found = !rc;
     }
-    STEP(errors_done);
 out:
+    STEP(errors_done);
     strbuf_release(&body);
     arena_release(&a);
     return rc;

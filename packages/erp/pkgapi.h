@@ -17,7 +17,7 @@ enum ec erp_write_url(struct erp *e, const char *file_name, struct arena *a, str
                       struct err *reterr);
 /* Octets `path` to the place: one PUT up to 64 MiB, else blocks side by side and a block list. EC_STATE = the URL expired. */
 enum ec erp_blob_put(struct erp *e, const struct erp_place *place, const char *path, struct err *reterr);
-/* A file from a signed URL, resumed where it broke off. */
+/* A file from a signed URL, resumed where it broke off. `path` appears complete or not at all. */
 enum ec erp_blob_get(struct erp *e, const char *url, const char *path, struct err *reterr);
 
 /* ---- import ---- */
@@ -80,7 +80,10 @@ struct erp_project {
     const char *description; /* at most 60 characters */
 };
 enum ec erp_project_exists(struct erp *e, const char *name, bool *ret, struct err *reterr);
-/* Creates the export project with its one entity when it is missing. Safe to repeat. */
+/*
+ * Creates the export project with its one entity when it is missing. Safe to repeat. One of that name which imports, or
+ * exports another entity, or with another refresh type, is EC_GUARD and stays as it is.
+ */
 enum ec erp_project_ensure(struct erp *e, const struct erp_project *p, struct err *reterr);
 /* ExportToPackage; as erp_import(), sent once. */
 enum ec erp_export(struct erp *e, const char *project, const char *package_name, const char *execution_id,

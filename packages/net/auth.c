@@ -128,12 +128,15 @@ static enum ec form(struct auth *a, struct strbuf *body, struct err *reterr)
 static enum ec read_answer(struct auth *a, const struct http_response *r, struct err *reterr)
 {
     struct arena mem = { 0 };
+    struct err local = { 0 };
     struct json *v = NULL;
     struct cell token, text;
     int64_t life;
     enum ec rc =
         json_parse("the answer of the token endpoint", strbuf_str(&r->body), r->body.len, NULL, &mem, &v, NULL);
 
+    if (!reterr)
+        reterr = &local;
     if (r->status == 200 && !rc) {
         token = json_member(v, "access_token");
         if (cell_blank(token)) {
@@ -159,6 +162,12 @@ static enum ec read_answer(struct auth *a, const struct http_response *r, struct
     text = rc ? CELL_ABSENT : json_member(v, "error_description");
     if (cell_blank(text))
         text = cell_printf(&mem, "HTTP %d", r->status);
+    if (r->status == 429 || r->status >= 500) { /* says nothing about tenant, client or secret */
+        rc = err_set(reterr, EC_BUSY, "sign-in for %s does not work at the moment: " CELL_FMT, a->cfg.resource,
+                     CELL_ARG(text));
+        reterr->http_status = r->status;
+        goto out;
+    }
     rc = err_set(reterr, EC_AUTH, "sign-in as client %s for %s was refused: " CELL_FMT, a->cfg.client_id,
                  a->cfg.resource, CELL_ARG(text));
     reterr->http_status = r->status;

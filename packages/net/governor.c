@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GROWTH_EVERY_MS = 5000, CAP_MS = 300000 };
+enum { GROWTH_EVERY_MS = 5000, UNHINTED_CAP_MS = 300000 };
 
 void governor_init(struct governor *g, enum governor_kind kind, int start, int ceiling, double tps_limit)
 {
@@ -68,11 +68,16 @@ void governor_done(struct governor *g, int status, int64_t retry_after_ms, int d
         int64_t wait = retry_after_ms;
 
         g->throttled++;
-        if (wait < 0) /* no word from the service: double up from its usual figures */
-            wait = g->kind == GOVERNOR_FNO ? 10000 : 1000;
-        if (wait > CAP_MS)
-            wait = CAP_MS;
-        if (now - g->last_429_ms > 1000)
+        /* Calls that were in flight together are refused together: they count as one refusal. */
+        bool fresh = g->throttled == 1 || now - g->last_429_ms > 1000;
+
+        if (wait < 0) { /* no word from the service: double up from its usual figures */
+            g->unhinted += fresh && g->unhinted < 8;
+            wait = (int64_t)(g->kind == GOVERNOR_FNO ? 10000 : 1000) << (g->unhinted > 0 ? g->unhinted - 1 : 0);
+            if (wait > UNHINTED_CAP_MS)
+                wait = UNHINTED_CAP_MS;
+        }
+        if (fresh)
             shrink(g, retry_after_ms);
         g->last_429_ms = now;
         if (now + wait > g->not_before_ms) {
@@ -82,6 +87,8 @@ void governor_done(struct governor *g, int status, int64_t retry_after_ms, int d
         g->last_growth_ms = g->not_before_ms;
         return;
     }
+    if (status >= 200 && status < 500)
+        g->unhinted = 0;
     if (status >= 200 && status < 500 && g->concurrency < g->ceiling && now - g->last_growth_ms >= GROWTH_EVERY_MS) {
         g->concurrency++;
         g->last_growth_ms = now;

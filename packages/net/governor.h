@@ -19,6 +19,7 @@ struct governor {
     int64_t last_429_ms, last_growth_ms;
     double tps_limit; /* --tpslimit, 0 = none */
     int64_t next_slot_ms;
+    int unhinted; /* 429s in a row that named no wait */
     uint64_t calls, throttled, waited_ms;
     char reason[120]; /* why it waits, for the progress line; "" = it does not */
 };

@@ -12,7 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { ERROR_BODY = 1 << 20, DEFAULT_BODY = 64 << 20, MAX_HEADERS = 256 * 1024 };
+enum { ERROR_BODY = 1 << 20, DEFAULT_BODY = 64 << 20, MAX_HEADERS = 256 * 1024, MAX_HEADER = 16384 };
 
 struct transfer {
     struct transfer *next;
@@ -112,8 +112,10 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     n *= size;
     if (n >= 5 && !memcmp(p, "HTTP/", 5))
         strbuf_reset(&t->r->headers); /* a 100 Continue or an earlier answer: only the last one counts */
-    if (t->r->headers.len + n > MAX_HEADERS)
+    if (t->r->headers.len + n > MAX_HEADERS) {
+        err_set(&t->err, EC_LIMIT, "%s: the answer's headers are larger than %d octets", t->q->what, MAX_HEADERS);
         return 0;
+    }
     strbuf_add(&t->r->headers, p, n);
     return n;
 }
@@ -206,17 +208,36 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 
 /* ---- one request ---- */
 
-static void set_headers(struct http *h, struct transfer *t)
+/* Etags and tokens come from outside: a line break in one would be a header of somebody else's choice. */
+static enum ec check_headers(const struct http_request *q, struct err *reterr)
 {
-    char line[16384];
+    for (size_t i = 0; i < q->n_headers; i++) {
+        const char *v = q->headers[i].value;
 
-    (void)h;
+        for (; *v; v++)
+            if ((unsigned char)*v < 0x20 || *v == 0x7f)
+                return err_set(reterr, EC_FORMAT, "%s: the value of header %s has a control character", q->what,
+                               q->headers[i].name);
+        if (strlen(q->headers[i].name) + (size_t)(v - q->headers[i].value) + 3 > MAX_HEADER)
+            return err_set(reterr, EC_LIMIT, "%s: the value of header %s is too long", q->what, q->headers[i].name);
+    }
+    return EC_OK;
+}
+
+static void set_headers(struct transfer *t)
+{
+    char line[MAX_HEADER];
+    bool typed = false;
+
     for (size_t i = 0; i < t->q->n_headers; i++) {
+        typed = typed || !strcasecmp(t->q->headers[i].name, "Content-Type");
         snprintf(line, sizeof(line), "%s: %s", t->q->headers[i].name, t->q->headers[i].value);
         t->headers = curl_slist_append(t->headers, line);
     }
     /* No waiting for "100 Continue", and no content type of libcurl's own choice. */
     t->headers = curl_slist_append(t->headers, "Expect:");
+    if (!typed)
+        t->headers = curl_slist_append(t->headers, "Content-Type:");
     explicit_bzero(line, sizeof(line));
 }
 
@@ -275,7 +296,7 @@ static void set_options(struct http *h, struct transfer *t)
     if (h->ca_file)
         curl_easy_setopt(e, CURLOPT_CAINFO, h->ca_file);
     set_method(t);
-    set_headers(h, t);
+    set_headers(t);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
 }
 
@@ -283,7 +304,10 @@ enum ec http_start(struct http *h, const struct http_request *q, struct http_res
                    void *arg, struct err *reterr)
 {
     struct transfer *t = h->idle;
+    enum ec rc = check_headers(q, reterr);
 
+    if (rc)
+        return rc;
     if (!url_allowed(q->url)) {
         struct arena a = { 0 };
 
@@ -317,8 +341,7 @@ enum ec http_start(struct http *h, const struct http_request *q, struct http_res
     if (q->file) {
         t->in_fd = open(q->file, O_RDONLY | O_CLOEXEC);
         if (t->in_fd < 0) {
-            enum ec rc = err_errno(reterr, EC_IO, errno, "open '%s'", q->file);
-
+            rc = err_errno(reterr, EC_IO, errno, "open '%s'", q->file);
             t->next = h->idle;
             h->idle = t;
             return rc;
@@ -328,7 +351,14 @@ enum ec http_start(struct http *h, const struct http_request *q, struct http_res
     t->next = h->flying;
     h->flying = t;
     h->n_flying++;
-    curl_multi_add_handle(h->multi, t->easy);
+    if (curl_multi_add_handle(h->multi, t->easy)) {
+        h->flying = t->next;
+        h->n_flying--;
+        transfer_close(t);
+        t->next = h->idle;
+        h->idle = t;
+        return err_set(reterr, EC_NET, "%s: libcurl cannot start the call", q->what);
+    }
     return EC_OK;
 }
 

@@ -23,7 +23,9 @@ static void normal_code(struct cell c, char ret[static 40])
 
 static const char *one_line(struct arena *a, struct cell c)
 {
-    char *s = arena_dup(a, c.ptr, c.len > 900 ? 900 : c.len), *out = s;
+    /* Cut between characters, not inside one. */
+    size_t n = c.len > 900 ? utf8_valid_prefix(c.ptr, 900) : c.len;
+    char *s = arena_dup(a, c.ptr, n ? n : c.len > 900 ? 900 : c.len), *out = s;
     bool blank = false;
 
     for (const char *p = s; *p; p++) {

@@ -9,6 +9,8 @@
 
 enum { MAX_USERS = 32, MAX_SLOTS = 64, MAX_CALL_HEADERS = 24, SERVER_FAULTS = 3 };
 enum { BACKOFF_FIRST_MS = 400, BACKOFF_CAP_MS = 30000, THROTTLE_DEADLINE_MS = 6 * 3600 * 1000 };
+/* A host that never answered is more likely a wrong address than a passing fault: say so soon. */
+enum { FIRST_CONTACT_MS = 15000 };
 
 struct user {
     struct auth *auth;
@@ -26,7 +28,7 @@ struct session {
     int64_t retry_deadline_ms;
     char *pause_file;
     int64_t pause_looked_ms;
-    bool paused;
+    bool paused, answered; /* answered: the service has been reached at least once */
     struct session_stats stats;
     uint32_t dice;
 };
@@ -41,7 +43,8 @@ struct attempt {
     struct strbuf url, bearer;
     struct user *user;
     int64_t began_ms, not_before_ms;
-    int tries, faults;
+    int64_t failing_since_ms; /* first of the failures in a row; -1 = none. Throttling is not a failure */
+    int tries, faults, backoffs, refusals;
     bool renew, renewed;
 };
 enum judged { JUDGED_DONE, JUDGED_AGAIN };
@@ -63,7 +66,8 @@ enum ec session_new(const struct session_config *cfg, struct http *http, struct 
     s->n_headers = cfg->n_headers;
     s->retry_deadline_ms = cfg->retry_deadline_ms ? cfg->retry_deadline_ms : 10 * 60 * 1000;
     s->pause_file = cfg->pause_file ? xstrdup(cfg->pause_file) : NULL;
-    s->dice = 2463534242u;
+    s->dice = (uint32_t)clock_utc_ms() * 2654435761u ^ 2463534242u; /* jitter must differ between processes */
+    s->dice += !s->dice;
     if (!s->origin[0])
         rc = err_set(reterr, EC_CONFIG, "the %s url '%s' is not a URL", s->name, cfg->base_url);
     else if (!cfg->n_users || cfg->n_users > MAX_USERS)
@@ -155,6 +159,7 @@ static void attempt_init(struct attempt *t, struct session *s, const struct call
     t->call = c;
     t->resp = r;
     t->began_ms = clock_mono_ms();
+    t->failing_since_ms = -1;
 }
 
 static void attempt_release(struct attempt *t)
@@ -215,6 +220,50 @@ static enum ec prepare_url(struct attempt *t, struct err *reterr)
     return EC_OK;
 }
 
+static int64_t backoff(struct attempt *t)
+{
+    int shift = t->backoffs++;
+    int64_t ms = (int64_t)BACKOFF_FIRST_MS << (shift < 7 ? shift : 7);
+
+    if (ms > BACKOFF_CAP_MS)
+        ms = BACKOFF_CAP_MS;
+    return ms + jitter(t->s, ms / 2);
+}
+
+/* Is there time left to try again after a failure? The clock of a call runs from its first failure in a row. */
+static bool in_time(struct attempt *t)
+{
+    int64_t now = clock_mono_ms(), limit = t->s->retry_deadline_ms;
+
+    if (t->failing_since_ms < 0)
+        t->failing_since_ms = now;
+    if (!t->s->answered && limit > FIRST_CONTACT_MS)
+        limit = FIRST_CONTACT_MS;
+    return now - t->failing_since_ms < limit && !stop_requested();
+}
+
+/*
+ * The token of the attempt's user. After a 401 a token other than the refused one is tried first: of many calls that an
+ * expired token stopped, one renews it for all.
+ */
+static enum ec attempt_token(struct attempt *t, const char **ret, struct err *reterr)
+{
+    const char *token = NULL;
+    bool renew = false;
+    enum ec rc = auth_token(t->user->auth, false, &token, reterr);
+
+    if (!rc && t->renew && (t->refusals > 1 || (t->bearer.len > 7 && !strcmp(t->bearer.buf + 7, token)))) {
+        renew = true;
+        rc = auth_token(t->user->auth, true, &token, reterr);
+    }
+    if (rc)
+        return rc;
+    t->renewed = t->renewed || renew;
+    t->renew = false;
+    *ret = token;
+    return EC_OK;
+}
+
 /* 0 = ready to start, > 0 = milliseconds to wait; < 0 = error in *rc. */
 static int64_t attempt_prepare(struct attempt *t, enum ec *rc, struct err *reterr)
 {
@@ -240,13 +289,16 @@ static int64_t attempt_prepare(struct attempt *t, enum ec *rc, struct err *reter
             pick_user(t->s, t->call->user >= 0 && (size_t)t->call->user < t->s->n_users ? t->call->user : -1, &wait);
         if (!t->user)
             return wait > 0 ? wait : 20;
-        *rc = auth_token(t->user->auth, t->renew, &token, reterr);
+        *rc = attempt_token(t, &token, reterr);
         if (*rc) {
             governor_done(&t->user->gov, 0, -1, 0);
-            return -1;
+            if (!reterr->transient || !t->s->answered || !in_time(t))
+                return -1;
+            *rc = EC_OK;
+            wait = backoff(t);
+            t->not_before_ms = clock_mono_ms() + wait;
+            return wait;
         }
-        t->renewed = t->renewed || t->renew;
-        t->renew = false;
         strbuf_reset(&t->bearer);
         strbuf_adds(&t->bearer, "Bearer ");
         strbuf_adds(&t->bearer, token);
@@ -279,21 +331,6 @@ static enum judged again(struct attempt *t, int64_t wait_ms)
     t->not_before_ms = clock_mono_ms() + wait_ms;
     t->s->stats.retries++;
     return JUDGED_AGAIN;
-}
-
-static int64_t backoff(struct attempt *t)
-{
-    int shift = t->tries > 7 ? 7 : t->tries - 1;
-    int64_t ms = (int64_t)BACKOFF_FIRST_MS << (shift > 0 ? shift : 0);
-
-    if (ms > BACKOFF_CAP_MS)
-        ms = BACKOFF_CAP_MS;
-    return ms + jitter(t->s, ms / 2);
-}
-
-static bool in_time(const struct attempt *t)
-{
-    return clock_mono_ms() - t->began_ms < t->s->retry_deadline_ms && !stop_requested();
 }
 
 /* An error status into an error value. */
@@ -336,6 +373,7 @@ static enum judged unauthorized(struct attempt *t, enum ec *rc, struct err *rete
 {
     if (t->resp->status == 401 && !t->renewed && !t->call->anonymous) {
         t->renew = true;
+        t->refusals++;
         return again(t, 0);
     }
     *rc = status_error(t, t->call->anonymous ? t->s->service_error : EC_AUTH, reterr);
@@ -371,6 +409,7 @@ static enum judged judge_status(struct attempt *t, enum ec *rc, struct err *rete
         return JUDGED_DONE;
     if (status == 429) {
         /* Refused before any work: every kind of call may go again; throttling is no failure of the row. */
+        t->failing_since_ms = -1;
         if (clock_mono_ms() - t->began_ms < THROTTLE_DEADLINE_MS && !stop_requested()) {
             int64_t wait = t->resp->retry_after_ms >= 0 ? t->resp->retry_after_ms : backoff(t);
 
@@ -412,6 +451,7 @@ static enum judged attempt_judge(struct attempt *t, enum ec *rc, struct err *ret
     struct arena a = { 0 };
 
     s->stats.calls++;
+    s->answered = s->answered || t->resp->status > 0;
     s->stats.sent_octets += t->resp->sent_octets;
     s->stats.got_octets += t->resp->got_octets;
     if (t->user)

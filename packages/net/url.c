@@ -26,10 +26,11 @@ void url_origin(const char *url, char ret[static 300])
     curl_url_cleanup(u);
 }
 
+/* An address of 127.0.0.0/8 in its four numbers; "127.example.com" is a name like any other. */
 static bool loopback(const char *host)
 {
-    return !strcasecmp(host, "localhost") || !strcmp(host, "[::1]") || !strcmp(host, "::1") ||
-           !strncmp(host, "127.", 4);
+    return !strcasecmp(host, "localhost") || !strcmp(host, "[::1]") ||
+           (!strncmp(host, "127.", 4) && !host[strspn(host, "0123456789.")]);
 }
 
 bool url_allowed(const char *url)

@@ -33,7 +33,8 @@ static const char SCHEMA[] =
     "visible_ms integer, "
     "start_ms integer, end_ms integer, status text, unknown_served integer default 0, fail_every integer default 0, "
     "stop_at "
-    "integer default 0, stop_partial integer default 0, rows_seen integer default 0, url text, url_ms integer);"
+    "integer default 0, stop_partial integer default 0, rows_seen integer default 0, kept integer default 1, url "
+    "text, url_ms integer);"
     "create index if not exists dmf_job_open on dmf_job(status, start_ms);"
     "create index if not exists dmf_job_project on dmf_job(project);"
     "create table if not exists dmf_job_entity(job integer, ord integer, entity text, unit integer, level integer, "
@@ -185,10 +186,15 @@ const struct emu_format *dmf_format(const struct emu *e, const char *name)
 bool emu_dmf_handle(struct emu *e, struct emu_request *q, struct emu_response *r)
 {
     static const char ACTION[] = "/data/DataManagementDefinitionGroups/Microsoft.Dynamics.DataEntities.";
+    static const char ENTITY_ACTION[] = "/data/DataManagementEntities/Microsoft.Dynamics.DataEntities.";
 
     if (!strncmp(q->path, ACTION, sizeof(ACTION) - 1)) {
         dmf_actions(e, q, r, q->path + sizeof(ACTION) - 1);
         return true;
     }
-    return dmf_odata(e, q, r);
+    if (!strncmp(q->path, ENTITY_ACTION, sizeof(ENTITY_ACTION) - 1)) {
+        dmf_entity_actions(e, q, r, q->path + sizeof(ENTITY_ACTION) - 1);
+        return true;
+    }
+    return !strncmp(q->path, "/data/", 6) && dmf_odata(e, q, r);
 }

@@ -2,8 +2,8 @@
  * The actions on DataManagementDefinitionGroups: table, parameter checks, and those about jobs and packages.
  * (emu_dmf_errors.c has the ones about errors.)
  *
- * ImportFromPackage validates and unpacks inside the call: what is wrong with a package mostly answers 400 here, before
- * any execution exists. Texts follow what clients of live environments have recorded.
+ * ImportFromPackage validates and unpacks inside the call: what is wrong with a package mostly answers 400 here,
+ * before any execution exists. Texts follow what clients of live environments have recorded.
  */
 #include "emu_dmf_parts.h"
 
@@ -204,9 +204,8 @@ static void write_project(struct dmf_call *c, const char *project, const struct 
 {
     dmf_exec(c->e,
              "insert into dmf_project(Name, OperationType, ProjectCategory, Description, GenerateDataPackage, "
-             "TruncateEntityData) "
-             "values(?1, 'Import', 'Project', ?2, 'No', 'No') on conflict(Name) do update set Description = "
-             "excluded.Description",
+             "TruncateEntityData) values(?1, 'Import', 'Project', ?2, 'No', 'No') on conflict(Name) do update set "
+             "Description = excluded.Description, OperationType = 'Import'",
              "tt", project, m->description);
     dmf_exec(c->e, "delete from dmf_line where DefinitionGroupId = ?1", "t", project);
     for (size_t i = 0; i < m->n; i++) {
@@ -239,6 +238,7 @@ static void submit_import(struct dmf_call *c, const char *package, struct dmf_jo
     bool ok;
 
     dmf_exec(c->e, "savepoint dmf_import", "");
+    dmf_job_sweep(c->e);
     write_project(c, j->project, m);
     dmf_job_add(c->e, j);
     for (size_t i = 0; i < m->n; i++)
@@ -505,6 +505,28 @@ static void reset_token(struct dmf_call *c)
 static void initialize(struct dmf_call *c)
 {
     c->r->status = 204;
+}
+
+/* ---- actions of the neighbouring set DataManagementEntities: what is asked to see whether anybody is there ---- */
+static const struct {
+    const char *name, *version;
+} VERSIONS[] = {
+    { "GetApplicationVersion", "10.0.2015.87" },
+    { "GetPlatformBuildVersion", "7.0.7367.92" },
+    { "GetApplicationBuildVersion", "10.0.2015.87" },
+};
+
+void dmf_entity_actions(struct emu *e, struct emu_request *q, struct emu_response *r, const char *action)
+{
+    struct dmf_call c = { .e = e, .q = q, .r = r, .action = action };
+
+    for (size_t i = 0; i < COUNT(VERSIONS); i++)
+        if (!strcmp(VERSIONS[i].name, action) && !strcmp(q->method, "POST")) {
+            answer_text(&c, VERSIONS[i].version);
+            return;
+        }
+    emu_fno_error(r, q, 404, "No HTTP resource was found that matches the request URI '%s%s'.", dmf_base_url(q),
+                  q->path);
 }
 
 /* ---- the table ---- */

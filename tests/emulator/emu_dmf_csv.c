@@ -1,10 +1,10 @@
 /*
  * Reading delimited files as the service's text driver does.
  *
- * The dialect is the source data format's: encoding, delimiter, qualifier, row end. CSV-Unicode is UTF-16LE with a BOM
- * and CR LF row ends; a UTF-8 file is refused as "not Unicode", a file with LF row ends is one single row to the driver.
- * The first row names the columns. A doubled qualifier inside a qualified cell is read as one only where that is switched
- * on and the column's map says UseTextQualifier; otherwise the row is broken.
+ * The dialect is the source data format's: encoding, delimiter, qualifier, row end. CSV-Unicode is UTF-16LE with a
+ * BOM and CR LF row ends; a UTF-8 file is refused as "not Unicode", a file with LF row ends is one single row to the
+ * driver. The first row names the columns. A doubled qualifier inside a qualified cell is read as one only where that
+ * is switched on and the column's map says UseTextQualifier; otherwise the row is broken.
  */
 #include "emu_dmf_parts.h"
 
@@ -141,33 +141,22 @@ static size_t plain_run(const struct dmf_csv *c)
     return (size_t)(p - s);
 }
 
-/* Only well-formed UTF-8 passes; the decoder of UTF-16 has marked its own faults. */
+/* The decoder of UTF-16 has marked its own faults; here nothing but well-formed UTF-8 passes. */
 static bool utf8_valid(const char *p, size_t n)
 {
-    const unsigned char *s = (const unsigned char *)p, *end = s + n;
+    size_t step;
 
-    while (s < end) {
-        unsigned more = *s < 0x80                 ? 0
-                        : *s >= 0xc2 && *s < 0xe0 ? 1
-                        : *s >= 0xe0 && *s < 0xf0 ? 2
-                        : *s >= 0xf0 && *s < 0xf5 ? 3
-                                                  : 9;
-
-        if (more == 9 || (size_t)(end - s) <= more)
+    for (; n; p += step, n -= step) {
+        step = dmf_utf8_step(p, n);
+        if (!step)
             return false;
-        if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) || (*s == 0xf0 && s[1] < 0x90) ||
-            (*s == 0xf4 && s[1] > 0x8f))
-            return false;
-        for (s++; more; more--, s++)
-            if ((*s & 0xc0) != 0x80)
-                return false;
     }
     return true;
 }
 
 /*
- * Reads one row into c->row and c->cells. DMF_BAD_ROW: the row is consumed up to its row end; what its first cells held
- * is still there, for the report.
+ * Reads one row into c->row and c->cells. DMF_BAD_ROW: the row is consumed up to its row end; what its first cells
+ * held is still there, for the report.
  */
 static enum dmf_read read_row(struct dmf_csv *c, const char **why)
 {
@@ -327,42 +316,55 @@ bool dmf_csv_lf_only(zip_t *z, zip_int64_t index, const struct emu_format *f)
     return lf;
 }
 
-/* Columns of the header row <-> maps, both ways. */
-static bool match_header(struct dmf_csv *c, const struct dmf_entity *d, char *msg, size_t msg_size)
+bool dmf_match_header(const struct dmf_cell *header, size_t n, const struct dmf_entity *d, int *map_column, char *msg,
+                      size_t msg_size)
 {
     bool used;
+
+    for (size_t i = 0; i < d->n_maps; i++) {
+        const struct dmf_map *m = &d->maps[i];
+
+        map_column[i] = -1;
+        if (m->auto_default || m->auto_generated)
+            continue;
+        for (size_t j = 0; j < n && map_column[i] < 0; j++)
+            if (header[j].n == strlen(m->column) && !strncasecmp(header[j].p, m->column, header[j].n))
+                map_column[i] = (int)j;
+        if (map_column[i] < 0) {
+            snprintf(msg, msg_size, "DMF2060: The mapped field %s does not exist in the source file.", m->column);
+            return false;
+        }
+    }
+    for (size_t j = 0; j < n; j++) {
+        used = false;
+        for (size_t i = 0; i < d->n_maps && !used; i++)
+            used = map_column[i] == (int)j;
+        if (!used) {
+            snprintf(msg, msg_size, "DMF2022: The column %.*s of the source file is not mapped.", (int)header[j].n,
+                     header[j].p);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool match_header(struct dmf_csv *c, const struct dmf_entity *d, char *msg, size_t msg_size)
+{
+    struct dmf_cell *header = xcalloc(c->n_cells + 1, sizeof(*header));
+    bool ok;
 
     c->n_columns = c->n_cells;
     c->n_maps = d->n_maps;
     c->map_column = xcalloc(d->n_maps + 1, sizeof(*c->map_column));
     c->column_doubled = xcalloc(c->n_columns + 1, sizeof(*c->column_doubled));
-    for (size_t i = 0; i < d->n_maps; i++) {
-        const struct dmf_map *m = &d->maps[i];
-
-        c->map_column[i] = -1;
-        for (size_t j = 0; j < c->n_columns && !m->auto_default && !m->auto_generated; j++)
-            if (c->cells[j].n == strlen(m->column) &&
-                !strncasecmp(c->row.buf + c->cells[j].at, m->column, c->cells[j].n)) {
-                c->map_column[i] = (int)j;
-                c->column_doubled[j] = m->qualifier;
-                break;
-            }
-        if (c->map_column[i] < 0 && !m->auto_default && !m->auto_generated) {
-            snprintf(msg, msg_size, "DMF2060: The mapped field %s does not exist in the source file.", m->column);
-            return false;
-        }
-    }
-    for (size_t j = 0; j < c->n_columns; j++) {
-        used = false;
-        for (size_t i = 0; i < d->n_maps && !used; i++)
-            used = c->map_column[i] == (int)j;
-        if (!used) {
-            snprintf(msg, msg_size, "DMF2022: The column %.*s of the source file is not mapped.", (int)c->cells[j].n,
-                     c->row.buf + c->cells[j].at);
-            return false;
-        }
-    }
-    return true;
+    for (size_t j = 0; j < c->n_cells; j++)
+        header[j] = (struct dmf_cell){ c->row.buf + c->cells[j].at, c->cells[j].n, false };
+    ok = dmf_match_header(header, c->n_cells, d, c->map_column, msg, msg_size);
+    free(header);
+    for (size_t i = 0; i < d->n_maps && ok; i++)
+        if (c->map_column[i] >= 0)
+            c->column_doubled[c->map_column[i]] = d->maps[i].qualifier;
+    return ok;
 }
 
 struct dmf_csv *dmf_csv_open(zip_t *z, zip_int64_t index, const struct emu_format *f, const struct dmf_entity *d,

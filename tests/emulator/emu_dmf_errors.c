@@ -1,9 +1,9 @@
 /*
  * What a job says about its errors: GetExecutionErrors, the staging error file, the target error keys file.
  *
- * GetExecutionErrors looks like JSON and is not: quotes and line breaks inside messages stand as they are (observed on live
- * environments), and RecordId joins the parts of a key in a way that nobody has documented. The layout of the two files
- * is not documented either, hence a knob for each of these.
+ * GetExecutionErrors looks like JSON and is not: quotes and line breaks inside messages stand as they are (observed
+ * on live environments), and RecordId joins the parts of a key in a way that nobody has documented. The layout of the
+ * two files is not documented either, hence a knob for each of these.
  */
 #include "emu_dmf_parts.h"
 

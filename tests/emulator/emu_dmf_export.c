@@ -1,11 +1,11 @@
 /*
  * Exports: data files, change positions, the package.
  *
- * A full push writes all rows (of the job's company; of shared entities every row). An incremental push writes the rows
- * that changed after the position kept per project, entity and company, whole rows, and never deletes; the first one is
- * full. The position moves when the export runs, whether or not anybody downloads the package ("Enable change tracking
- * for entities"). The package is laid out as the two real exports that the format was read from: both documents UTF-16LE
- * with BOM, without declaration, without line breaks.
+ * A full push writes all rows (of the job's company; of shared entities every row). An incremental push writes the
+ * rows that changed after the position kept per project, entity and company, whole rows, and never deletes; the first
+ * one is full. The position moves when the export runs, whether or not anybody downloads the package ("Enable change
+ * tracking for entities"). The package is laid out as the two real exports that the format was read from: both
+ * documents UTF-16LE with BOM, without declaration, without line breaks.
  */
 #include "emu_dmf_parts.h"
 
@@ -95,9 +95,21 @@ static void xml_text(struct strbuf *out, const char *p, size_t n)
         }
 }
 
+static bool is_excel(const struct writer *w)
+{
+    return !strcmp(w->f->type, "excel");
+}
+
 static bool is_csv(const struct writer *w)
 {
     return !strcmp(w->f->type, "csv");
+}
+
+static void excel_cell(struct writer *w, const char *p, size_t n)
+{
+    strbuf_adds(&w->text, "<c t=\"inlineStr\"><is><t xml:space=\"preserve\">");
+    xml_text(&w->text, p, n);
+    strbuf_adds(&w->text, "</t></is></c>");
 }
 
 static void write_head(struct writer *w)
@@ -106,6 +118,14 @@ static void write_head(struct writer *w)
 
     /* UTF-8 sources of CSV carry a BOM as well; U+FEFF becomes the right octets in either encoding. */
     strbuf_adds(&w->text, bom);
+    if (is_excel(w)) {
+        dmf_xlsx_begin(&w->text);
+        strbuf_adds(&w->text, "<row>");
+        for (size_t i = 0; i < w->en->n; i++)
+            excel_cell(w, w->en->fields[i].name, strlen(w->en->fields[i].name));
+        strbuf_adds(&w->text, "</row>");
+        return;
+    }
     if (!is_csv(w)) {
         strbuf_adds(&w->text, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<Document>");
         return;
@@ -124,14 +144,18 @@ static bool write_row(void *arg, const struct emu_fno_row *row)
     bool attributes = !strcmp(w->f->type, "xml-attribute");
 
     w->rows++;
-    if (!is_csv(w))
+    if (is_excel(w))
+        strbuf_adds(&w->text, "<row>");
+    else if (!is_csv(w))
         strbuf_addf(&w->text, attributes ? "\r\n  <%s" : "\r\n  <%s>", w->element);
     for (size_t i = 0; i < w->en->n; i++) {
         const struct emu_field *f = &w->en->fields[i];
 
         strbuf_reset(&w->cell);
         dmf_value_out(w->e, f, row->values[i] ? row->values[i] : "", is_csv(w), &w->cell);
-        if (is_csv(w)) {
+        if (is_excel(w)) {
+            excel_cell(w, strbuf_str(&w->cell), w->cell.len);
+        } else if (is_csv(w)) {
             if (i)
                 strbuf_addc(&w->text, *w->f->delimiter);
             csv_cell(w, strbuf_str(&w->cell), w->cell.len);
@@ -149,6 +173,8 @@ static bool write_row(void *arg, const struct emu_fno_row *row)
     }
     if (is_csv(w))
         strbuf_adds(&w->text, w->f->row_end ? w->f->row_end : "\r\n");
+    else if (is_excel(w))
+        strbuf_adds(&w->text, "</row>");
     else if (attributes)
         strbuf_adds(&w->text, " />");
     else
@@ -193,6 +219,31 @@ static bool export_of(struct emu *e, int64_t job, int ord, struct arena *a, stru
     return x->en && x->f;
 }
 
+/* Name of the worksheet: the label with '_' for blanks. */
+static void sheet_name(const char *label, char ret[static 64])
+{
+    snprintf(ret, 64, "%.31s", label);
+    for (char *p = ret; *p; p++)
+        if (strchr(" \\/:*?[]<>&\"", *p))
+            *p = '_';
+}
+
+/* The worksheet at `path` becomes a workbook at the same place. */
+static bool wrap_excel(struct emu *e, int64_t job, int ord, const struct emu_entity *en, const char *path)
+{
+    struct strbuf sheet = { 0 };
+    char name[64];
+    bool ok;
+
+    dmf_job_path(e, job, "", &sheet);
+    strbuf_addf(&sheet, "-%d.sheet", ord);
+    sheet_name(en->label, name);
+    ok = !rename(path, strbuf_str(&sheet)) && dmf_xlsx_build(strbuf_str(&sheet), name, path);
+    (void)unlink(strbuf_str(&sheet));
+    strbuf_release(&sheet);
+    return ok;
+}
+
 void dmf_export_entity(struct emu *e, int64_t job, int ord, struct dmf_counts *c)
 {
     struct arena a = { 0 };
@@ -223,10 +274,14 @@ void dmf_export_entity(struct emu *e, int64_t job, int ord, struct dmf_counts *c
                         "ttt", x.project, x.en->label, x.en->shared ? "" : x.company);
     write_head(&w);
     emu_fno_scan(e, x.en, x.en->shared ? NULL : x.company, after, write_row, &w);
-    if (!is_csv(&w))
+    if (is_excel(&w))
+        dmf_xlsx_end(&w.text);
+    else if (!is_csv(&w))
         strbuf_adds(&w.text, "\r\n</Document>");
     flush(&w, true);
     w.ok = !fclose(w.file) && w.ok;
+    if (is_excel(&w))
+        w.ok = w.ok && wrap_excel(e, job, ord, x.en, strbuf_str(&path));
     if (x.incremental)
         dmf_exec(e, "insert or replace into dmf_position(project, entity, company, change) values(?1, ?2, ?3, ?4)",
                  "ttti", x.project, x.en->label, x.en->shared ? "" : x.company, now);
@@ -289,7 +344,8 @@ static const char *boolean(sqlite3_stmt *s, int column)
 static void add_entity(struct emu *e, struct strbuf *out, sqlite3_stmt *s, const char *job)
 {
     const struct emu_entity *en = emu_entity_by_label(&e->tenant, dmf_text(s, 0));
-    char guid[37], text[128];
+    const struct emu_format *f = dmf_format(e, dmf_text(s, 4));
+    char guid[37], text[128], sheet[64];
 
     snprintf(text, sizeof(text), "sample|%s|%s", job, dmf_text(s, 0));
     emu_guid(e, text, guid);
@@ -300,7 +356,12 @@ static void add_entity(struct emu *e, struct strbuf *out, sqlite3_stmt *s, const
     add_maps(out, en);
     element(out, "EntityName", en->label);
     nil(out, "EntityTransformList");
-    element(out, "ExcelSheetName", dmf_text(s, 6));
+    if (f && !strcmp(f->type, "excel")) {
+        sheet_name(en->label, sheet);
+        strbuf_addf(out, "<ExcelSheetName>%s$</ExcelSheetName>", sheet);
+    } else {
+        element(out, "ExcelSheetName", "");
+    }
     element(out, "ExecutionUnit", dmf_text(s, 1));
     element(out, "FailExecutionUnitOnError", boolean(s, 8));
     element(out, "FailLevelOnError", boolean(s, 7));
@@ -386,7 +447,7 @@ static bool build(struct emu *e, int64_t job, const char *id, const char *projec
     zip_t *z = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &zerr);
     sqlite3_stmt *s =
         dmf_query(e,
-                  "select entity, unit, level, sequence, format, file, sheet, fail_level, fail_unit, run_logic, "
+                  "select entity, unit, level, sequence, format, file, 0, fail_level, fail_unit, run_logic, "
                   "run_validation, ord from dmf_job_entity where job = ?1 order by ord",
                   "i", job);
     bool ok = z != NULL;

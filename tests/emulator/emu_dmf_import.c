@@ -1,12 +1,14 @@
 /*
  * The two steps of an imported entity: file -> staging, staging -> target.
  *
- * Staging reads the whole file, converts each cell to its field's type and refuses what does not convert, and rows whose
- * key stands in the file twice (DMF1959). The target step then writes row by row through the entity, as the service does
- * without set-based processing; one row's error does not stop the next. A blank cell is "not given": on a new record the
- * entity's defaults apply.
+ * Staging reads the whole file, converts each cell to its field's type and refuses what does not convert, and rows
+ * whose key stands in the file twice (DMF1959). The target step then writes row by row through the entity, as the
+ * service does without set-based processing; one row's error does not stop the next. A blank cell is "not given": on
+ * a new record the entity's defaults apply.
  */
 #include "emu_dmf_parts.h"
+
+#include "emu_fno.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +18,10 @@
 struct source {
     struct dmf_csv *csv;
     struct dmf_xml *xml;
+    struct dmf_xlsx *xlsx;
 };
 
-static bool source_open(struct emu *e, zip_t *z, const struct dmf_entity *d, const struct emu_entity *en,
+static bool source_open(struct emu *e, int64_t job, zip_t *z, const struct dmf_entity *d, const struct emu_entity *en,
                         struct source *s, char *msg, size_t msg_size)
 {
     const struct emu_format *f = dmf_format(e, d->format);
@@ -36,14 +39,24 @@ static bool source_open(struct emu *e, zip_t *z, const struct dmf_entity *d, con
         s->csv = dmf_csv_open(z, at, f, d, EMU_KNOB(e, fno_csv_doubled_quotes) != 0, msg, msg_size);
         return s->csv != NULL;
     }
+    if (!strcmp(f->type, "excel")) {
+        struct strbuf spill = { 0 };
+
+        dmf_job_path(e, job, ".xlsx", &spill);
+        s->xlsx = dmf_xlsx_open(z, at, strbuf_str(&spill), d, msg, msg_size);
+        strbuf_release(&spill);
+        return s->xlsx != NULL;
+    }
     s->xml = dmf_xml_open(z, at, !strcmp(f->type, "xml-attribute"), en->aot, d, msg, msg_size);
     return s->xml != NULL;
 }
 
 static enum dmf_read source_next(struct source *s, struct dmf_cell *cells, int64_t *line, char *msg, size_t msg_size)
 {
-    return s->csv ? dmf_csv_next(s->csv, cells, line, msg, msg_size)
-                  : dmf_xml_next(s->xml, cells, line, msg, msg_size);
+    if (s->csv)
+        return dmf_csv_next(s->csv, cells, line, msg, msg_size);
+    return s->xlsx ? dmf_xlsx_next(s->xlsx, cells, line, msg, msg_size)
+                   : dmf_xml_next(s->xml, cells, line, msg, msg_size);
 }
 
 /* What staging one entity needs. */
@@ -192,7 +205,7 @@ void dmf_stage(struct emu *e, int64_t job, int ord, struct dmf_counts *c)
         goto broken;
     if (!s.d->n_maps) /* nothing is mapped: nothing is read, and nothing is wrong */
         goto out;
-    if (!source_open(e, z, s.d, s.en, &src, msg, sizeof(msg)))
+    if (!source_open(e, job, z, s.d, s.en, &src, msg, sizeof(msg)))
         goto broken;
     s.fields = map_fields(&a, s.en, s.d);
     s.cells = arena_zalloc(&a, (s.d->n_maps + 1) * sizeof(*s.cells));
@@ -204,6 +217,7 @@ broken:
 out:
     dmf_csv_close(src.csv);
     dmf_xml_close(src.xml);
+    dmf_xlsx_close(src.xlsx);
     strbuf_release(&s.row);
     strbuf_release(&s.key);
     strbuf_release(&s.record);
@@ -251,6 +265,50 @@ static void unpack(const char *row, size_t n, const struct emu_field **fields, s
     }
 }
 
+/* ---- "Truncate entity data" of the project: the target's rows go first ---- */
+struct truncation {
+    struct arena a;
+    const struct emu_entity *en;
+    struct emu_value *keys; /* n rows of n_key values */
+    size_t n, cap, n_key;
+};
+
+static bool collect_key(void *arg, const struct emu_fno_row *row)
+{
+    struct truncation *t = arg;
+
+    if (t->n == t->cap) {
+        t->cap = t->cap ? 2 * t->cap : 1024;
+        t->keys = xrealloc(t->keys, t->cap * t->n_key * sizeof(*t->keys));
+    }
+    for (size_t i = 0, k = 0; i < t->en->n; i++)
+        if (t->en->fields[i].key)
+            t->keys[t->n * t->n_key + k++] =
+                (struct emu_value){ t->en->fields[i].name,
+                                    arena_strdup(&t->a, row->values[i] ? row->values[i] : "") };
+    t->n++;
+    return true;
+}
+
+static void truncate_target(struct emu *e, int64_t job, const struct emu_entity *en, const char *company)
+{
+    struct truncation t = { .en = en };
+    char msg[DMF_MSG];
+
+    if (!dmf_int(e,
+                 "select count(*) from dmf_project p join dmf_job j on j.project = p.Name where j.no = ?1 and "
+                 "p.TruncateEntityData = 'Yes'",
+                 "i", job))
+        return;
+    for (size_t i = 0; i < en->n; i++)
+        t.n_key += en->fields[i].key;
+    emu_fno_scan(e, en, company, 0, collect_key, &t);
+    for (size_t i = 0; i < t.n; i++) /* a row that others refer to stays */
+        (void)emu_fno_delete(e, en, company, t.keys + i * t.n_key, t.n_key, msg, sizeof(msg));
+    free(t.keys);
+    arena_release(&t.a);
+}
+
 void dmf_target(struct emu *e, int64_t job, int ord, struct dmf_counts *c)
 {
     struct arena a = { 0 };
@@ -274,6 +332,7 @@ void dmf_target(struct emu *e, int64_t job, int ord, struct dmf_counts *c)
     }
     fields = map_fields(&a, en, d);
     values = arena_zalloc(&a, (d->n_maps + 1) * sizeof(*values));
+    truncate_target(e, job, en, en->shared ? NULL : company);
     s = dmf_query(e, "select line, key, record, row from dmf_staging where job = ?1 and ord = ?2 order by line", "ii",
                   job, (int64_t)ord);
     while (!c->stopped && dmf_step(e, s)) {

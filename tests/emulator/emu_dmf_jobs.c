@@ -1,12 +1,12 @@
 /*
  * The job queue: what happens when, in simulated time.
  *
- * A submitted job has no row for clients during d1_ms, is NotRun during d2_ms, then Executing. Execution units run side
- * by side; inside a unit levels run one after another, inside a level sequence numbers one after another, entities with
- * the same number together ("Data import and export jobs", sequencing). Each entity is one small state machine whose next
- * event stands in due_ms; dmf_job_entity is therefore the agenda, and a restarted emulator continues where it was.
- * The work of a step is done when the step begins, its numbers are shown as it goes on, its end comes after the
- * simulated cost.
+ * A submitted job has no row for clients during d1_ms, is NotRun during d2_ms, then Executing. Execution units run
+ * side by side; inside a unit levels run one after another, inside a level sequence numbers one after another,
+ * entities with the same number together ("Data import and export jobs", sequencing). Each entity is one small state
+ * machine whose next event stands in due_ms; dmf_job_entity is therefore the agenda, and a restarted emulator
+ * continues where it was. The work of a step is done when the step begins, its numbers are shown as it goes on, its
+ * end comes after the simulated cost.
  */
 #include "emu_dmf_parts.h"
 
@@ -88,11 +88,33 @@ void dmf_job_delete(struct emu *e, int64_t job)
     strbuf_release(&path);
 }
 
+void dmf_job_sweep(struct emu *e)
+{
+    struct strbuf path = { 0 };
+    sqlite3_stmt *s;
+
+    /* Not when a job ends: the event that ends it may still be undone by a crash and then needs its package again. */
+    s = dmf_query(e, "select no from dmf_job where import and kept and end_ms is not null", "");
+    while (dmf_step(e, s)) {
+        dmf_job_path(e, sqlite3_column_int64(s, 0), ".zip", &path);
+        (void)unlink(strbuf_str(&path));
+    }
+    dmf_exec(e, "update dmf_job set kept = 0 where import and kept and end_ms is not null", "");
+    strbuf_release(&path);
+}
+
 void dmf_error_add(struct emu *e, int64_t job, int ord, const struct dmf_error *x)
 {
+    struct strbuf record = { 0 }, text = { 0 };
+
+    /* Parts of broken rows end up in JSON answers. */
+    dmf_clean(&record, x->record, strlen(x->record), 4000);
+    dmf_clean(&text, x->text, strlen(x->text), DMF_MSG);
     dmf_exec(e,
              "insert into dmf_error(job, ord, stage, line, record, field, text) values(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-             "iitittt", job, (int64_t)ord, x->stage, x->line, x->record, x->field, x->text);
+             "iitittt", job, (int64_t)ord, x->stage, x->line, strbuf_str(&record), x->field, strbuf_str(&text));
+    strbuf_release(&record);
+    strbuf_release(&text);
 }
 
 /* One due event, copied out of the agenda. */

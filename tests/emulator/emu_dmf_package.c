@@ -1,9 +1,10 @@
 /*
  * Reading a data package: the zip, PackageHeader.xml and Manifest.xml.
  *
- * Both documents are .NET data contracts. Such a reader takes the children of an element in alphabetical order and skips,
- * without a word, what it does not expect at that place; so a manifest with children in another order loses them (an
- * entity without its map stages nothing and still succeeds). The emulator does the same unless told otherwise.
+ * Both documents are .NET data contracts. Such a reader takes the children of an element in alphabetical order and
+ * skips, without a word, what it does not expect at that place; so a manifest with children in another order loses
+ * them (an entity without its map stages nothing and still succeeds). The emulator does the same unless told
+ * otherwise.
  */
 #include "emu_dmf_parts.h"
 
@@ -96,8 +97,8 @@ static const char *text_of(struct reading *r, xmlNode *n)
 }
 
 /*
- * Finds the members `names[0..n)` (alphabetical) among the children, into nodes[]. A child that does not stand behind the
- * one read before it is skipped in strict reading; so is everything unknown.
+ * Finds the members `names[0..n)` (alphabetical) among the children, into nodes[]. A child that does not stand behind
+ * the one read before it is skipped in strict reading; so is everything unknown.
  */
 static void members(struct reading *r, xmlNode *parent, const char *const *names, size_t n, xmlNode **nodes)
 {

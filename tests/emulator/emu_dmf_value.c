@@ -39,6 +39,39 @@ void dmf_utf16(struct strbuf *out, const char *p, size_t n)
     }
 }
 
+size_t dmf_utf8_step(const char *p, size_t n)
+{
+    const unsigned char *s = (const unsigned char *)p;
+    size_t more = *s < 0x80                 ? 0
+                  : *s >= 0xc2 && *s < 0xe0 ? 1
+                  : *s >= 0xe0 && *s < 0xf0 ? 2
+                  : *s >= 0xf0 && *s < 0xf5 ? 3
+                                            : n;
+
+    if (more >= n)
+        return 0;
+    if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) || (*s == 0xf0 && s[1] < 0x90) ||
+        (*s == 0xf4 && s[1] > 0x8f))
+        return 0;
+    for (size_t i = 1; i <= more; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return more + 1;
+}
+
+void dmf_clean(struct strbuf *out, const char *p, size_t n, size_t max)
+{
+    size_t step, end = out->len + max;
+
+    for (; n && out->len < end; p += step ? step : 1, n -= step ? step : 1) {
+        step = dmf_utf8_step(p, n);
+        if (step && *p)
+            strbuf_add(out, p, step);
+        else
+            strbuf_adds(out, "\xef\xbf\xbd");
+    }
+}
+
 void dmf_fold(struct strbuf *out, const char *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -62,8 +95,11 @@ static size_t units(const char *p, size_t n)
 static bool bad(const struct emu_field *f, const char *p, size_t n, const char *code, const char *what, char *msg,
                 size_t msg_size)
 {
-    snprintf(msg, msg_size, "%s: The value \"%.*s\" %s for the field %s.", code, (int)(n < 80 ? n : 80), p, what,
-             f->name);
+    struct strbuf shown = { 0 };
+
+    dmf_clean(&shown, p, n, 80);
+    snprintf(msg, msg_size, "%s: The value \"%s\" %s for the field %s.", code, strbuf_str(&shown), what, f->name);
+    strbuf_release(&shown);
     return false;
 }
 
@@ -73,7 +109,7 @@ static bool string_in(const struct emu_field *f, const char *p, size_t n, struct
     while (n && p[n - 1] == ' ') /* SQL drops trailing blanks */
         n--;
     if (memchr(p, '\0', n))
-        return bad(f, "", 0, "DMF2018", "contains a character that is not valid", msg, msg_size);
+        return bad(f, p, n, "DMF2018", "contains a character that is not valid", msg, msg_size);
     if (f->length && units(p, n) > f->length)
         return bad(f, p, n, "DMF2018", "is too long", msg, msg_size);
     strbuf_add(out, p, n);

@@ -364,6 +364,18 @@ import X1 R0
 wait_for R0
 is 'round trip' 'Succeeded 3 3 0 3' "$FINAL $(counts R0 'Customer groups')"
 fno PATCH "/data/DataManagementDefinitionGroups('X1')" '{"OperationType":"Export"}'
+fno PATCH "/data/DataManagementDefinitionGroupDetails(DefinitionGroupId='X1',EntityName='Customer%20groups')" '{"SourceFormat":"EXCEL"}'
+export_to X1 E8
+wait_for E8
+fetch E8
+has 'workbook' 'Customer groups.xlsx' "$(ls x)"
+has 'sheet name' '<ExcelSheetName>Customer_groups$</ExcelSheetName>' "$(text x/Manifest.xml)"
+rm -rf p
+mv x p
+upload
+import X2 R1
+wait_for R1
+is 'Excel round trip' 'Succeeded 3 3 0 3' "$FINAL $(counts R1 'Customer groups')"
 fno PATCH "/data/DataManagementDefinitionGroupDetails(DefinitionGroupId='X1',EntityName='Customer%20groups')" '{"AutoGenerateMapping":"No"}'
 export_to X1 E7
 sleep 0.5
@@ -383,6 +395,18 @@ fno DELETE "/data/DataManagementDefinitionGroups(Name='X1')"
 is 'project deleted' 204 "$STATUS"
 fno GET "/data/DataManagementDefinitionGroupDetails?\$filter=DefinitionGroupId%20eq%20'X1'"
 has 'its lines as well' '"value":[]' "$BODY"
+fno POST /data/DataManagementEntities/Microsoft.Dynamics.DataEntities.GetApplicationVersion '{}'
+has 'application version' '"value":"10.' "$BODY"
+fno POST /data/DataManagementDefinitionGroups '{"Name":"P7","OperationType":"Import","TruncateEntityData":"Yes"}'
+one CSV-Unicode NAME DESCRIPTION < <(printf 'NAME,DESCRIPTION\r\nX9,nine\r\n' | utf16)
+import P7 T1
+wait_for T1
+fno POST /data/DataManagementDefinitionGroups '{"Name":"X3","OperationType":"Export"}'
+fno POST /data/DataManagementDefinitionGroupDetails '{"DefinitionGroupId":"X3","EntityName":"Customer payment method","SourceFormat":"CSV-UTF8","AutoGenerateMapping":"Yes"}'
+export_to X3 E9
+wait_for E9
+fetch E9
+is 'truncated before the import' 'NAME,DESCRIPTION X9,nine ' "$(tr -d '\357\273\277' <'x/Customer payment method.csv' | tr '\r\n' '  ' | tr -s ' ')"
 act InitializeDataManagement '{}'
 is 'InitializeDataManagement' 204 "$STATUS"
 knob fno_value_nested 1

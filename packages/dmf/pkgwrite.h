@@ -1,0 +1,35 @@
+/*
+ * pkgwrite.h -- write one data package: rows in, a zip out.
+ * Layer: dmf (libzip). Errors: EC_FORMAT (a value the format cannot carry; nothing was written for that row), EC_IO, EC_DISK,
+ * EC_LIMIT. On any error of dmf_writer_finish() nothing is left at `path`. Threads: one owner per writer.
+ *
+ * Data files are spooled to tmp_dir, so memory does not grow with rows. The zip is deterministic for equal content: fixed
+ * member order (PackageHeader.xml, Manifest.xml, data files in entity order), constant times, fixed compression level. The
+ * content digest covers member names and uncompressed octets and does not depend on the compressor.
+ */
+#ifndef DMF_PKGWRITE_H
+#define DMF_PKGWRITE_H
+
+#include "dmf/dmf.h"
+
+struct dmf_writer;
+/* `p` is borrowed until finish or abandon. */
+enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, const char *tmp_dir, struct dmf_writer **ret,
+                       struct err *reterr);
+/*
+ * One row of an entity: cells[i] belongs to fields[i], in F&O's vocabulary, canonical (ISO dates, '.' decimals, element names);
+ * date-times "yyyy-MM-ddTHH:mm:ssZ" are written as "yyyy-MM-dd HH:mm:ss" into CSV when datetime[i] says the field is one
+ * (NULL = none is). Absent and empty cells are written as nothing. EC_FORMAT: *ret_field is the field that cannot travel.
+ */
+enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const bool *datetime, size_t *ret_field,
+                       struct err *reterr);
+struct dmf_result {
+    char digest[65];   /* SHA-256 hex of the content */
+    uint64_t octets;   /* of the zip */
+    uint64_t rows;     /* all entities */
+};
+/* Publishes `path` by rename. Frees the writer in every case. */
+enum ec dmf_writer_finish(struct dmf_writer *w, const char *path, struct dmf_result *ret, struct err *reterr);
+void dmf_writer_abandon(struct dmf_writer *w); /* NULL is fine */
+
+#endif

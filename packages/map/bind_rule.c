@@ -1,0 +1,196 @@
+/* bind_rule.c -- which canonical rule a bound field gets, by the types of both sides; value maps. */
+#include "map/bind_parts.h"
+
+struct cell bind_enum_spelling(const struct fno_field *f, struct cell text, bool *ret_known)
+{
+    const struct fno_enum *en = f ? f->en : NULL;
+
+    *ret_known = true;
+    if (!en || !en->n)
+        return text;
+    for (size_t i = 0; i < en->n; i++)
+        if (cell_ieq(en->members[i], text))
+            return en->members[i];
+    for (size_t i = 0; i < en->n; i++) /* exports may carry labels */
+        if (!cell_absent(en->labels[i]) && cell_ieq(en->labels[i], text))
+            return en->members[i];
+    *ret_known = false;
+    return text;
+}
+
+const struct map_pair *bind_pair_by_key(const struct map_field *mf, struct cell key)
+{
+    for (size_t i = 0; i < mf->n_pairs; i++)
+        if (cell_ieq(mf->pairs[i].key, key))
+            return &mf->pairs[i];
+    return NULL;
+}
+
+static bool bool_word(struct cell c, bool *ret)
+{
+    if (cell_ieq(c, CELL_LIT("true")) || cell_is(c, "1") || cell_ieq(c, CELL_LIT("yes")))
+        return *ret = true, true;
+    if (cell_ieq(c, CELL_LIT("false")) || cell_is(c, "0") || cell_ieq(c, CELL_LIT("no")))
+        return *ret = false, true;
+    return false;
+}
+
+const struct map_pair *bind_pair_by_value(const struct bound_field *f, struct cell value)
+{
+    bool a, b;
+
+    for (size_t i = 0; i < f->mf->n_pairs; i++) {
+        struct cell v = f->mf->pairs[i].value;
+
+        if (cell_ieq(v, value))
+            return &f->mf->pairs[i];
+        if (f->c && f->c->type == DV_BOOLEAN && bool_word(v, &a) && bool_word(value, &b) && a == b)
+            return &f->mf->pairs[i];
+    }
+    return NULL;
+}
+
+static struct canon_rule by_column(const struct dv_column *c)
+{
+    struct canon_rule r = { .type = CANON_TEXT, .scale = -1 };
+
+    switch (c->type) {
+    case DV_BOOLEAN: r.type = CANON_BOOL; break;
+    case DV_PICKLIST:
+    case DV_STATE:
+    case DV_STATUS:
+    case DV_MULTI: r.type = CANON_WORD; break;
+    case DV_INTEGER:
+    case DV_BIGINT: r.type = CANON_INT; break;
+    case DV_DECIMAL:
+    case DV_DOUBLE:
+    case DV_MONEY:
+        r.type = CANON_DECIMAL;
+        r.scale = c->precision >= 0 && c->precision < 16 ? c->precision : 16;
+        break;
+    case DV_DATETIME: r.type = cell_is(c->behavior, "DateOnly") ? CANON_DATE : CANON_DATETIME; break;
+    case DV_GUID: r.type = CANON_GUID; break;
+    case DV_LOOKUP:
+    case DV_OWNER: r.type = CANON_KEY; break;
+    case DV_STRING:
+    case DV_MEMO:
+    case DV_OTHER: break;
+    }
+    return r;
+}
+
+static bool numeric(enum dv_type t)
+{
+    return t == DV_INTEGER || t == DV_BIGINT || t == DV_DECIMAL || t == DV_DOUBLE || t == DV_MONEY;
+}
+
+static void mismatch(const struct bound_field *f, const char *fno, const char *hint, struct bind_problems *bad)
+{
+    bind_problem(bad, CELL_FMT ": %s does not fit Dataverse column '" CELL_FMT "' (DIPV1030)%s", CELL_ARG(f->name),
+                 fno, CELL_ARG(f->c->name), hint);
+}
+
+/* A plain pair: the rule is the narrower of both types. */
+static void plain_rule(struct bound_field *f, struct bind_problems *bad)
+{
+    const struct fno_field *ff = f->f;
+    const struct dv_column *c = f->c;
+
+    f->rule = by_column(c);
+    switch (ff->type) {
+    case FNO_ENUM:
+        if (c->type != DV_STRING && c->type != DV_MEMO)
+            mismatch(f, "an enum without a value map", "; add a value map (map enums proposes one)", bad);
+        f->rule.type = CANON_WORD;
+        if (ff->en && ff->en->n)
+            f->rule.zero = ff->en->members[0];
+        break;
+    case FNO_STRING:
+    case FNO_OTHER:
+        if (numeric(c->type) || c->type == DV_BOOLEAN || c->type == DV_DATETIME || c->type == DV_PICKLIST)
+            mismatch(f, "a text", "", bad);
+        break;
+    case FNO_REAL:
+        if (!numeric(c->type) && c->type != DV_STRING)
+            mismatch(f, "a real", "", bad);
+        if (c->type == DV_STRING)
+            f->rule = (struct canon_rule){ .type = CANON_DECIMAL, .scale = 16 };
+        if (c->type == DV_INTEGER || c->type == DV_BIGINT)
+            f->rule = (struct canon_rule){ .type = CANON_DECIMAL, .scale = 0 };
+        break;
+    case FNO_INT:
+    case FNO_INT64:
+        if (!numeric(c->type) && c->type != DV_STRING)
+            mismatch(f, "an integer", "", bad);
+        if (ff->type == FNO_INT64 && c->type == DV_INTEGER)
+            mismatch(f, "a 64-bit integer", "; the column holds 32 bits", bad);
+        f->rule = numeric(c->type) && c->type != DV_INTEGER && c->type != DV_BIGINT
+                      ? f->rule
+                      : (struct canon_rule){ .type = CANON_INT };
+        break;
+    case FNO_DATE:
+        if (c->type != DV_DATETIME && c->type != DV_STRING)
+            mismatch(f, "a date", "", bad);
+        f->rule = (struct canon_rule){ .type = CANON_DATE };
+        break;
+    case FNO_UTCDATETIME:
+        if (c->type != DV_DATETIME && c->type != DV_STRING)
+            mismatch(f, "a date-time", "", bad);
+        if (c->type == DV_STRING)
+            f->rule = (struct canon_rule){ .type = CANON_DATETIME };
+        break;
+    case FNO_GUID:
+        if (c->type != DV_GUID && c->type != DV_STRING)
+            mismatch(f, "a GUID", "", bad);
+        f->rule = (struct canon_rule){ .type = CANON_GUID };
+        break;
+    }
+}
+
+static void value_map_rule(struct bound_field *f, struct bind_problems *bad)
+{
+    const struct map_field *mf = f->mf;
+
+    if (!mf->n_pairs)
+        bind_problem(bad, CELL_FMT ": the value map is empty", CELL_ARG(f->name));
+    if (f->dir == DIR_BOTH)
+        for (size_t i = 0; i < mf->n_pairs; i++)
+            for (size_t k = 0; k < i; k++)
+                if (cell_ieq(mf->pairs[i].value, mf->pairs[k].value))
+                    bind_problem(bad,
+                                 CELL_FMT ": the two-way value map gives '" CELL_FMT "' for both '" CELL_FMT
+                                          "' and '" CELL_FMT "', so the way back is not defined",
+                                 CELL_ARG(f->name), CELL_ARG(mf->pairs[i].value), CELL_ARG(mf->pairs[k].key),
+                                 CELL_ARG(mf->pairs[i].key));
+    if (bind_in_fno_words(f)) {
+        f->rule = (struct canon_rule){ .type = f->f->type == FNO_ENUM ? CANON_WORD : CANON_TEXT };
+        if (f->f->en && f->f->en->n)
+            f->rule.zero = f->f->en->members[0];
+    } else {
+        f->rule = by_column(f->c);
+        if (f->f->en && f->f->en->n && f->rule.type != CANON_BOOL) {
+            const struct map_pair *p = bind_pair_by_key(mf, f->f->en->members[0]);
+
+            if (p) {
+                f->rule.type = CANON_WORD;
+                f->rule.zero = p->value;
+            }
+        }
+    }
+}
+
+void bind_choose_rule(struct binding *b, struct bound_field *f, struct bind_problems *bad)
+{
+    (void)b;
+    switch (f->kind) {
+    case BOUND_PLAIN: plain_rule(f, bad); break;
+    case BOUND_VALUEMAP: value_map_rule(f, bad); break;
+    case BOUND_LOOKUP:
+        f->rule =
+            (struct canon_rule){ .type = f->f->type == FNO_INT || f->f->type == FNO_INT64 ? CANON_INT : CANON_KEY };
+        break;
+    case BOUND_CONST_DV: f->rule = by_column(f->c); break;
+    case BOUND_CONST_FNO:
+    case BOUND_COMPANY: break;
+    }
+}
