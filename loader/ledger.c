@@ -185,7 +185,10 @@ enum ec load_counts(struct map_ctx *m, int64_t run_id, struct load_counts *ret, 
     }
     if (rc)
         return rc;
-    c.landed = settled > in_package ? settled - in_package : 0;
+    rc = mask_count(m, run_id, "landed", &mask, reterr); /* of packages that had to be sent again in part */
+    if (rc)
+        return rc;
+    c.landed = (settled > in_package ? settled - in_package : 0) + mask;
     accounted = c.landed + c.unchanged + c.rejected + c.parked + c.excluded + c.unknown;
     if (accounted > c.rows)
         return err_set(reterr, EC_BUG,

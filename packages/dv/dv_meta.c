@@ -40,6 +40,17 @@ static struct cell keep(struct loading *l, struct cell c)
 
 /* ---- the table ---- */
 
+/* The table of this set in a list of definitions; a service may have ignored the filter. */
+static bool named(const struct json *v, struct cell set, struct cell *ret)
+{
+    for (const struct json *e = json_get(v, "value") ? json_get(v, "value")->child : NULL; e; e = e->next)
+        if (cell_ieq(json_member(e, "EntitySetName"), set) && !cell_blank(json_member(e, "LogicalName"))) {
+            *ret = json_member(e, "LogicalName");
+            return true;
+        }
+    return false;
+}
+
 /*
  * Logical name of a set. The filter on EntitySetName is common but documented nowhere: where it is refused, or finds
  * nothing because of its case, the whole list is read once.
@@ -62,19 +73,14 @@ static enum ec logical_of_set(struct dv *d, struct cell set, struct arena *a, st
             *reterr = first;
         return rc;
     }
-    if (!rc)
-        *ret = json_member(json_at(json_get(v, "value"), 0), "LogicalName");
-    if (!cell_blank(*ret))
+    if (!rc && named(v, set, ret))
         return EC_OK;
     rc = dv_get_json(d, DV_API "EntityDefinitions?$select=LogicalName,EntitySetName", "table definitions", a, &v,
                      NULL, reterr);
     if (rc)
         return rc;
-    for (const struct json *e = json_get(v, "value") ? json_get(v, "value")->child : NULL; e; e = e->next)
-        if (cell_ieq(json_member(e, "EntitySetName"), set)) {
-            *ret = json_member(e, "LogicalName");
-            return EC_OK;
-        }
+    if (named(v, set, ret))
+        return EC_OK;
     err_set(reterr, EC_CONFIG, "Dataverse has no table with the set name '" CELL_FMT "'", CELL_ARG(set));
     return err_hint(reterr, "check the name in the map, and that the solution with this table is installed");
 }

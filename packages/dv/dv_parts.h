@@ -182,6 +182,12 @@ void id_set_add(struct id_set *s, const uint8_t id[static 16]);
 void id_set_drop(struct id_set *s, const uint8_t id[static 16]);
 void id_set_release(struct id_set *s);
 
+/*
+ * Rows per call after one with `sent` rows took elapsed_ms without a failure: half as much again below 3 s (when the call
+ * was a full one), back to what fits 10 s above 12 s, from 10 to 1,000.
+ */
+int dv_batch_size(int now, size_t sent, int64_t elapsed_ms);
+
 /* Rows whose body or id holds one of the ids that a service text names: marks[i]; returns how many. */
 size_t slice_named_rows(const struct slice *s, const char *message, bool *marks);
 

@@ -328,8 +328,9 @@ enum ec dv_pk_of_set(struct dv *d, const char *set, const char **ret, struct err
     strbuf_add_url(&url, set, strlen(set), "");
     strbuf_adds(&url, "'");
     rc = dv_get_json(d, strbuf_str(&url), "table definition", &a, &v, NULL, reterr);
-    if (!rc)
-        pk = json_member(json_at(json_get(v, "value"), 0), "PrimaryIdAttribute");
+    for (const struct json *e = rc || !json_get(v, "value") ? NULL : json_get(v, "value")->child; e; e = e->next)
+        if (cell_ieq(json_member(e, "EntitySetName"), cell_of(set)))
+            pk = json_member(e, "PrimaryIdAttribute");
     if (!rc && cell_blank(pk))
         rc = err_set(reterr, EC_CONFIG, "Dataverse has no table with the set name '%s'", set);
     if (!rc) {

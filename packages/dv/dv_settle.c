@@ -1,6 +1,6 @@
 /*
- * What answers mean to the bulk writer. Sources: Dataverse developer guide, "Use bulk operation messages", "Service protection API limits",
- * "Send parallel requests".
+ * What answers mean to the bulk writer. Sources: Dataverse developer guide, "Use bulk operation messages", "Service
+ * protection API limits", "Send parallel requests".
  *
  * On standard tables a bulk call is one transaction: a refusal undoes all of it and seldom says which row was meant. So a
  * refused call is cut down until the bad rows stand alone:
@@ -125,16 +125,7 @@ void writer_deliver_same(struct writer *w, const struct slice *s, enum dv_outcom
 
 static void tune(struct writer *w, size_t n, int64_t elapsed_ms)
 {
-    if (elapsed_ms > SLOW_MS) {
-        int64_t fit = (int64_t)n * TARGET_MS / elapsed_ms;
-
-        if (fit < w->batch_rows)
-            w->batch_rows = fit < ROWS_FLOOR ? ROWS_FLOOR : (int)fit;
-    } else if (elapsed_ms < FAST_MS && n >= (size_t)w->batch_rows) {
-        w->batch_rows += w->batch_rows / 2;
-        if (w->batch_rows > ROWS_CAP)
-            w->batch_rows = ROWS_CAP;
-    }
+    w->batch_rows = dv_batch_size(w->batch_rows, n, elapsed_ms);
     if (++w->clean_calls >= 20 && w->lanes < LANES_MAX) {
         w->lanes++;
         w->clean_calls = 0;
@@ -411,11 +402,16 @@ static void settle_batch(struct writer *w, struct slice *s, const struct dv_batc
             rows[n] = s->rows[i];
             res[n++] = (struct dv_bulk_result){ .tag = s->rows[i].tag, .outcome = DV_WRITTEN, .created = s->create };
             continue;
-        case DVF_STORAGE: writer_give_up(w, EC_DATAVERSE, e); /* fall through */
+        case DVF_STORAGE:
+            writer_give_up(w, EC_DATAVERSE, e);
+            /* fall through */
+        case DVF_SHRINK:
+            if (s->tries >= 3 && f == DVF_SHRINK) /* it cannot get any smaller than one row */
+                break;
+            /* fall through */
         case DVF_THROTTLE:
         case DVF_BUSY:
         case DVF_SQL:
-        case DVF_SHRINK:
             if ((int64_t)e->wait_ms > wait_ms)
                 wait_ms = e->wait_ms;
             last = *e;

@@ -156,6 +156,21 @@ void id_set_release(struct id_set *s)
     *s = (struct id_set){ 0 };
 }
 
+/* ---- size ---- */
+
+int dv_batch_size(int now, size_t sent, int64_t elapsed_ms)
+{
+    if (elapsed_ms > 12000) {
+        int64_t fit = (int64_t)sent * 10000 / elapsed_ms;
+
+        if (fit < now)
+            now = fit < 10 ? 10 : (int)fit;
+    } else if (elapsed_ms < 3000 && sent >= (size_t)now) {
+        now = now * 3 / 2 > 1000 ? 1000 : now * 3 / 2;
+    }
+    return now;
+}
+
 /* ---- whom does a message mean? ---- */
 
 static bool has_text(struct cell c, const char *text36)

@@ -5,10 +5,10 @@
 #include "data/csv.h"
 #include "erp/pkgapi.h"
 
-enum { MAX_KEY = 32 };
+enum { MAX_KEY = 32, NO_QUOTE = 1 /* a control character that no key has */ };
 
 struct layout {
-    char delimiter; /* 0 = the file is empty */
+    struct csv_dialect dialect; /* delimiter 0 = the file is empty */
     bool header;
     int at[MAX_KEY]; /* column of each key field */
     int message; /* -1 = none */
@@ -39,65 +39,62 @@ static bool read_header(const struct cell *names, size_t n, const struct cell *f
     return true;
 }
 
+/* First row of the file as the dialect reads it; n 0 = empty file, or a first row that is broken in this dialect. */
+static enum ec first_row(const char *path, const struct csv_dialect *d, struct csv_reader **ret,
+                         const struct cell **names, size_t *n, bool *ret_broken, struct err *reterr)
+{
+    struct err mine = { 0 };
+    enum ec rc = csv_open(path, d, ret, &mine);
+
+    *n = 0;
+    *ret_broken = rc == EC_FORMAT;
+    if (!rc)
+        *names = csv_header(*ret, n);
+    else if (rc != EC_FORMAT && reterr)
+        *reterr = mine;
+    return rc == EC_FORMAT ? EC_OK : rc;
+}
+
 static enum ec choose(const char *path, const struct cell *fields, size_t n_fields, struct layout *l,
                       struct err *reterr)
 {
-    static const char DELIMITERS[] = { ',', '\t', '|', ';' };
+    /* Lines of keys joined by bars or tabs have no quoting: a quote in a key is one of its characters. */
+    static const struct csv_dialect DIALECTS[] = {
+        { .delimiter = ',' },
+        { .delimiter = '\t' },
+        { .delimiter = '|' },
+        { .delimiter = ';' },
+        { .delimiter = '\t', .quote = NO_QUOTE },
+        { .delimiter = '|', .quote = NO_QUOTE },
+    };
+    bool empty = true;
 
-    for (size_t d = 0; d < COUNT(DELIMITERS); d++) {
-        struct csv_dialect dialect = { .delimiter = DELIMITERS[d] };
-        struct csv_reader *r = NULL;
-        const struct cell *names;
-        size_t n = 0;
-        bool fits;
+    /* A header counts wherever one is found; without one, the delimiter that gives as many columns as the key has parts. */
+    for (int header = 1; header >= 0; header--)
+        for (size_t i = 0; i < COUNT(DIALECTS); i++) {
+            const struct csv_dialect *d = &DIALECTS[header ? i : COUNT(DIALECTS) - 1 - i];
+            struct csv_reader *r = NULL;
+            const struct cell *names = NULL;
+            size_t n = 0;
+            bool broken = false, fits;
+            enum ec rc = first_row(path, d, &r, &names, &n, &broken, reterr);
 
-        enum ec rc = csv_open(path, &dialect, &r, reterr);
-
-        if (rc)
-            return rc;
-        names = csv_header(r, &n);
-        fits = n && read_header(names, n, fields, n_fields, l);
-        l->delimiter = n ? DELIMITERS[d] : 0;
-        l->header = true;
-        csv_close(r);
-        if (fits || !n)
-            return EC_OK;
-    }
-    /* No header: the delimiter that gives as many columns as the key has parts. */
-    for (size_t d = 0; d < COUNT(DELIMITERS); d++) {
-        struct csv_dialect dialect = { .delimiter = DELIMITERS[d] };
-        struct csv_reader *r = NULL;
-        size_t n = 0;
-
-        enum ec rc = csv_open(path, &dialect, &r, reterr);
-
-        if (rc)
-            return rc;
-        (void)csv_header(r, &n);
-        csv_close(r);
-        if (n == n_fields || (n > n_fields && DELIMITERS[d] == '\t')) {
-            l->delimiter = DELIMITERS[d];
-            l->header = false;
-            l->message = -1;
-            for (size_t i = 0; i < n_fields; i++)
-                l->at[i] = (int)i;
+            if (rc)
+                return rc;
+            empty = empty && !n && !broken;
+            fits = header ? n && read_header(names, n, fields, n_fields, l) : n == n_fields;
+            csv_close(r);
+            if (!fits)
+                continue;
+            l->dialect = *d;
+            l->header = header;
+            for (size_t k = 0; k < n_fields && !header; k++)
+                l->at[k] = (int)k;
+            if (!header)
+                l->message = -1;
             return EC_OK;
         }
-    }
-    return err_set(reterr, EC_FORMAT, "the service's error file has a layout that is not understood");
-}
-
-/* A row with a quote in the middle of a key: lines of bars or tabs have no quoting at all, so the octets count as they are. */
-static size_t split_plain(struct cell raw, char delimiter, struct cell *ret, size_t max)
-{
-    size_t n = 0, from = 0;
-
-    for (size_t i = 0; i <= raw.len && n < max; i++)
-        if (i == raw.len || raw.ptr[i] == delimiter) {
-            ret[n++] = (struct cell){ raw.ptr + from, i - from };
-            from = i + 1;
-        }
-    return n;
+    return empty ? EC_OK : err_set(reterr, EC_FORMAT, "the service's error file has a layout that is not understood");
 }
 
 static enum ec give(const struct layout *l, const struct cell *cells, size_t n, size_t n_fields, erp_key_fn *fn,
@@ -115,7 +112,6 @@ enum ec erp_key_file(const char *path, const struct cell *fields, size_t n_field
                      struct err *reterr)
 {
     struct layout l = { 0 };
-    struct csv_dialect d = { 0 };
     struct csv_reader *r = NULL;
     struct arena a = { 0 };
     const struct cell *names;
@@ -125,10 +121,9 @@ enum ec erp_key_file(const char *path, const struct cell *fields, size_t n_field
     if (!n_fields || n_fields > MAX_KEY)
         return err_set(reterr, EC_LIMIT, "a key of %zu fields is more than dmfsync handles", n_fields);
     rc = choose(path, fields, n_fields, &l, reterr);
-    if (rc || !l.delimiter)
+    if (rc || !l.dialect.delimiter)
         return rc;
-    d.delimiter = l.delimiter;
-    rc = csv_open(path, &d, &r, reterr);
+    rc = csv_open(path, &l.dialect, &r, reterr);
     if (rc)
         return rc;
     names = csv_header(r, &n);
@@ -142,14 +137,9 @@ enum ec erp_key_file(const char *path, const struct cell *fields, size_t n_field
         rc = csv_next(r, &a, &row, &more, reterr);
         if (rc || !more)
             break;
-        if (row.fault == CSV_OK) {
+        if (row.fault == CSV_OK)
             rc = give(&l, row.cells, row.n, n_fields, fn, arg, reterr);
-        } else if (row.fault == CSV_STRAY_QUOTE && !l.header && l.delimiter != ',') {
-            struct cell parts[MAX_KEY];
-
-            rc = give(&l, parts, split_plain(row.raw, l.delimiter, parts, MAX_KEY), n_fields, fn, arg, reterr);
-        }
-        /* Another broken row names no key: the counters will say that one is missing. */
+        /* A broken row names no key: the counters will say that one is missing. */
     }
     csv_close(r);
     arena_release(&a);

@@ -291,6 +291,8 @@ static void set_options(struct http *h, struct transfer *t)
     curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->curl_text);
     curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+    if (q->once)
+        curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
     if (!q->download)
         curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (h->ca_file)

@@ -45,6 +45,8 @@ struct http_request {
     uint64_t max_answer;
     int64_t timeout_ms; /* whole request, 0 = 240 s */
     int64_t stall_ms; /* no octet for that long, 0 = 60 s; for long calls set it to timeout_ms */
+    /* on a connection of its own: libcurl sends a request again by itself when a kept-alive connection turns out dead */
+    bool once;
     const char *what; /* names the call in messages and logs: "ImportFromPackage" */
 };
 struct http_response {

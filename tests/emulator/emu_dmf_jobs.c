@@ -205,9 +205,10 @@ static void stop_job(struct emu *e, const struct event *v)
 
     dmf_exec(
         e,
-        "update dmf_job_entity set state = 3, due_ms = null, staging_status = iif(staging_status in ('Waiting', "
-        "'NotStarted'), 'NotRun', staging_status), target_status = iif(target_status in ('Waiting', 'NotStarted'), "
-        "'NotRun', target_status) where job = ?1",
+        "update dmf_job_entity set state = 3, due_ms = null, staging_status = case staging_status when 'Waiting' "
+        "then 'NotRun' when 'Executing' then 'Canceled' else staging_status end, target_status = case "
+        "target_status when 'NotStarted' then 'NotRun' when 'Executing' then 'Canceled' else target_status end "
+        "where job = ?1 and state <> 3",
         "i", v->job);
     finish(e, v->job, v->import, v->execute, v->due, partial ? "PartiallySucceeded" : "Failed");
 }
@@ -219,9 +220,8 @@ static void entity_done(struct emu *e, const struct event *v, bool errors)
     if (errors && (v->fail_level || v->fail_unit))
         dmf_exec(
             e,
-            "update dmf_job_entity set state = 3, due_ms = null, staging_start = null, staging_status = 'NotRun', "
-            "target_status = 'NotRun' where job = ?1 and unit = ?2 and (?4 or level = ?3) and state = 0 and not "
-            "hangs",
+            "update dmf_job_entity set state = 3, staging_status = 'NotRun', target_status = 'NotRun' where job = "
+            "?1 and unit = ?2 and (?4 or level = ?3) and state = 0 and staging_status = 'Waiting'",
             "iiii", v->job, v->unit, v->level, (int64_t)v->fail_unit);
     start_next(e, v->job, v->unit, v->due);
     if (!dmf_int(e, "select count(*) from dmf_job_entity where job = ?1 and state <> 3", "i", v->job))

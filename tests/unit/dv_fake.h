@@ -289,7 +289,8 @@ static void look(struct fake *f, const char *target, struct reply *a)
 
 static void serve(struct fake *f, const char *method, const char *target, const char *body, size_t n, struct reply *a)
 {
-    bool bulk = strstr(target, "Multiple") || strstr(target, "$batch");
+    bool bulk =
+        strstr(target, "CRM.CreateMultiple") || strstr(target, "CRM.UpdateMultiple") || strstr(target, "$batch");
 
     if (strstr(target, "/oauth2/")) {
         a->status = 200;
@@ -313,7 +314,7 @@ static void serve(struct fake *f, const char *method, const char *target, const 
         a->drop = true;
         return;
     }
-    if (strstr(target, "CreateMultiple") || strstr(target, "UpdateMultiple")) {
+    if (strstr(target, "CRM.CreateMultiple") || strstr(target, "CRM.UpdateMultiple")) {
         f->writes_untagged += strstr(target, "?tag=T%26T") == NULL;
         multiple(f, body, n, strstr(target, "CreateMultiple") != NULL, a);
     } else if (strstr(target, "$batch")) {

@@ -221,6 +221,29 @@ static void named_rows(void **state)
     slice_free(s);
 }
 
+static void sizes(void **state)
+{
+    static const struct {
+        int now;
+        size_t sent;
+        int64_t ms;
+        int want;
+    } CASES[] = {
+        { 100, 100, 500, 150 },    { 150, 150, 2999, 225 }, { 100, 100, 3000, 100 },  { 100, 40, 100, 100 },
+        { 900, 900, 100, 1000 },   { 1000, 1000, 1, 1000 }, { 400, 400, 12000, 400 }, { 400, 400, 20000, 200 },
+        { 400, 400, 1000000, 10 }, { 50, 400, 20000, 50 },  { 10, 10, 240000, 10 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(CASES); i++) {
+        int got = dv_batch_size(CASES[i].now, CASES[i].sent, CASES[i].ms);
+
+        if (got != CASES[i].want)
+            fail_msg("%d, %zu rows in %lld ms: got %d, want %d", CASES[i].now, CASES[i].sent, (long long)CASES[i].ms,
+                     got, CASES[i].want);
+    }
+}
+
 static void in_urls(void **state)
 {
     struct dv_table t = { .logical = CELL_LIT("account"), .set = CELL_LIT("accounts"), .pk = CELL_LIT("accountid") };
@@ -479,7 +502,7 @@ int main(void)
         cmocka_unit_test(id_sets),     cmocka_unit_test(queue),   cmocka_unit_test(named_rows),
         cmocka_unit_test(in_urls),     cmocka_unit_test(bodies),  cmocka_unit_test(get_parts),
         cmocka_unit_test(boundaries),  cmocka_unit_test(answers), cmocka_unit_test(bad_answers),
-        cmocka_unit_test(created_ids),
+        cmocka_unit_test(created_ids), cmocka_unit_test(sizes),
     };
 
     return cmocka_run_group_tests_name("dv", tests, NULL, NULL);

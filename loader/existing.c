@@ -1,0 +1,210 @@
+/*
+ * existing.c -- rows that the target already holds, before anything is sent: equal ones are not sent again, others follow the
+ * policy `existing` unless an earlier load of ours wrote them.
+ */
+#include "base/log.h"
+#include "erp/odata.h"
+#include "loader/load_state.h"
+#include "loader/mask.h"
+#include "loader/public/fno_read.h"
+#include "store/leaf.h"
+
+#include <unistd.h>
+
+struct existing {
+    struct map_ctx *m;
+    int64_t run_id;
+    struct fno_shape shape;
+    struct leaf_builder *build;
+    struct leaf_file *earlier; /* source rows of the load before this one, NULL = none */
+    struct mask unchanged, excluded;
+    uint64_t there, refused;
+    enum existing_policy policy;
+    struct arena a;
+};
+
+static enum ec add_fno_row(void *arg, const struct cell *cells, struct cell company, struct err *reterr)
+{
+    struct existing *x = arg;
+    struct leaf_row row = { .cells = cells, .company = company };
+
+    arena_reset(&x->a);
+    row.key = bind_key_digest(x->m->b, cells, &x->a);
+    row.row = bind_row_digest(x->m->b, cells, &x->a);
+    x->there++;
+    return leaf_add(x->build, &row, reterr);
+}
+
+/* Every supplied cell that is not blank is in F&O as the source has it; a blank has no opinion, F&O may have defaulted it. */
+static bool same_as_source(const struct existing *x, const struct cell *source, const struct cell *fno)
+{
+    for (size_t i = 0; i < x->shape.n; i++)
+        if (x->shape.supplied[i] && !cell_blank(source[i]) &&
+            !canon_equal(&x->shape.rules[i], source[i], fno[i], NULL))
+            return false;
+    return true;
+}
+
+static enum ec is_ours(struct existing *x, struct digest key, bool *ret, struct err *reterr)
+{
+    struct leaf_row row;
+    struct arena a = { 0 };
+    enum ec rc = EC_OK;
+
+    *ret = false;
+    if (x->earlier)
+        rc = leaf_find(x->earlier, key, &a, &row, ret, reterr);
+    arena_release(&a);
+    return rc;
+}
+
+static enum ec both(struct existing *x, const struct leaf_pair *p, struct err *reterr)
+{
+    struct source_place place;
+    struct exception e = { .side = "fno", .state = "rejected", .stage = "existing", .code = CELL_LIT("exists") };
+    bool ours;
+    enum ec rc;
+
+    BUG_IF(!source_place_read(p->a.extra, &place), "source place");
+    if (same_as_source(x, p->a.cells, p->b.cells)) {
+        mask_add(&x->unchanged, place.row_no);
+        return EC_OK;
+    }
+    rc = is_ours(x, p->key, &ours, reterr);
+    if (rc || ours || x->policy == EXISTING_UPDATE)
+        return rc;
+    if (x->policy == EXISTING_KEEP) {
+        mask_add(&x->excluded, place.row_no);
+        return EC_OK;
+    }
+    arena_reset(&x->a);
+    e.row_no = (int64_t)place.row_no;
+    e.line = (int64_t)place.line;
+    e.offset = (int64_t)place.offset;
+    e.key = bind_key_text(x->m->b, p->a.cells, &x->a);
+    e.message = CELL_LIT("F&O already holds a row of this key with other values, and existing = refuse");
+    x->refused++;
+    return exception_add(x->m, x->run_id, &e, reterr);
+}
+
+static enum ec compare(struct existing *x, const char *source_path, const char *fno_path, struct err *reterr)
+{
+    struct leaf_file *a = NULL, *b = NULL;
+    struct leaf_walk *w = NULL;
+    bool more = true;
+    enum ec rc = leaf_open(source_path, &a, reterr);
+
+    if (!rc)
+        rc = leaf_open(fno_path, &b, reterr);
+    if (!rc)
+        rc = leaf_walk_new(a, b, false, &w, reterr);
+    while (!rc && more) {
+        struct leaf_pair p;
+
+        rc = leaf_walk_next(w, true, &p, &more, reterr);
+        if (!rc && more && p.in_a && p.in_b)
+            rc = both(x, &p, reterr);
+    }
+    leaf_walk_free(w);
+    leaf_close(a);
+    leaf_close(b);
+    return rc;
+}
+
+static enum ec read_fno(struct existing *x, const char *path, struct err *reterr)
+{
+    struct arena a = { 0 };
+    struct fno_counts counts = { 0 };
+    struct cell companies[1024];
+    size_t n = map_companies(x->m, companies, COUNT(companies));
+    struct leaf_totals totals;
+    enum ec rc =
+        leaf_build(path, workspace_path(&x->m->pair->app->ws, &a, ".dmfsync/tmp"), -1, x->shape.n, &x->build, reterr);
+
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = fno_scan_rows(x->m, &x->shape, companies[i], add_fno_row, x, &counts, reterr);
+    if (!rc)
+        rc = leaf_finish(x->build, NULL, &totals, reterr);
+    else
+        leaf_abandon(x->build);
+    arena_release(&a);
+    return rc;
+}
+
+static enum ec anything_there(struct map_ctx *m, bool *ret, struct err *reterr)
+{
+    struct cell companies[1024];
+    size_t n = map_companies(m, companies, COUNT(companies));
+    enum ec rc = EC_OK;
+
+    *ret = false;
+    for (size_t i = 0; i < n && !rc && !*ret; i++) {
+        int64_t rows = 0;
+
+        rc = erp_count(m->pair->app->erp, m->b->entity, cell_blank(companies[i]) ? CELL_ABSENT : companies[i], &rows,
+                       reterr);
+        *ret = rows > 0;
+    }
+    return rc;
+}
+
+enum ec load_existing(struct map_ctx *m, int64_t run_id, struct err *reterr)
+{
+    struct existing x = { .m = m,
+                          .run_id = run_id,
+                          .policy = m->cfg->has_existing ? m->cfg->existing : m->pair->app->cfg.existing };
+    struct arena a = { 0 };
+    char *path = workspace_path(&m->pair->app->ws, &a, ".dmfsync/tmp/existing-%s.db", m->cfg->alias);
+    char *source = load_source_file(m, run_id, &a), *earlier = NULL;
+    struct query *q = store_query(
+        m->state,
+        "select source_file from load where run_id < ?1 and source_file <> '' order by run_id desc limit 1");
+    bool any = false;
+    enum ec rc;
+
+    query_int(q, 1, run_id);
+    if (query_step(q))
+        earlier = arena_printf(&a, "%s/%s", m->dir, query_get_str(q, 0));
+    rc = query_done(q, reterr);
+    if (!rc)
+        rc = anything_there(m, &any, reterr);
+    if (!rc && any && !source)
+        rc = err_set(reterr, EC_STATE, "the source rows of run %lld of map '%s' are gone", (long long)run_id,
+                     m->cfg->alias);
+    if (!rc && any) {
+        rc = fno_shape_of(m, &a, &x.shape, reterr);
+        if (!rc && earlier && file_exists(earlier))
+            rc = leaf_open(earlier, &x.earlier, reterr);
+        if (!rc)
+            rc = read_fno(&x, path, reterr);
+    }
+    if (rc)
+        goto out;
+    rc = store_begin(m->state, reterr);
+    if (rc)
+        goto out;
+    if (any)
+        rc = compare(&x, source, path, reterr);
+    if (!rc)
+        rc = mask_store(m, run_id, "unchanged", &x.unchanged, reterr);
+    if (!rc && x.excluded.set) {
+        rc = mask_load(m, run_id, "excluded", &x.excluded, reterr);
+        if (!rc)
+            rc = mask_store(m, run_id, "excluded", &x.excluded, reterr);
+    }
+    if (!rc)
+        rc = load_phase_set(m, run_id, "send", reterr);
+    rc = store_end(m->state, rc, reterr);
+    if (!rc && any)
+        log_info("load", "%s: F&O holds %llu rows; %llu source rows are unchanged, %llu refused", m->cfg->alias,
+                 (unsigned long long)x.there, (unsigned long long)x.unchanged.set, (unsigned long long)x.refused);
+out:
+    (void)unlink(path);
+    progress_clear(&m->pair->app->out);
+    leaf_close(x.earlier);
+    mask_release(&x.unchanged);
+    mask_release(&x.excluded);
+    arena_release(&x.a);
+    arena_release(&a);
+    return rc;
+}

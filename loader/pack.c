@@ -1,0 +1,257 @@
+/* pack.c -- the rows of one planned package into a zip. */
+#include "base/log.h"
+#include "base/step.h"
+#include "dmf/pkgwrite.h"
+#include "loader/mask.h"
+#include "loader/package_row.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct packing {
+    struct map_ctx *m;
+    struct package_row *p;
+    struct source *src;
+    struct mask unchanged, excluded, landed;
+    int64_t *except; /* rows of the range that have an exception, sorted */
+    size_t n_except, at_except;
+    size_t *fields; /* source fields of the package's columns */
+    size_t n_fields;
+    bool *datetime;
+    struct dmf_writer *w;
+    struct arena a;
+    uint64_t rows, refused;
+};
+
+char *package_path(struct map_ctx *m, const struct package_row *p, struct arena *a)
+{
+    return workspace_path(&m->pair->app->ws, a, ".dmfsync/packages/run%lld-%s-%s%s%lld-pass%d.zip",
+                          (long long)p->run_id, m->cfg->alias, p->company, p->company[0] ? "-" : "",
+                          (long long)p->slice, p->pass);
+}
+
+static enum ec load_exceptions(struct packing *k, struct err *reterr)
+{
+    struct query *q = store_query(
+        k->m->state, "select distinct row_no from row_exception where run_id = ?1 and side = 'fno' and row_no "
+                     "between ?2 and ?3 order by row_no");
+    size_t cap = 0;
+
+    query_int(q, 1, k->p->run_id);
+    query_int(q, 2, k->p->first_row);
+    query_int(q, 3, k->p->last_row);
+    while (query_step(q)) {
+        if (k->n_except == cap) {
+            cap = cap ? cap * 2 : 64;
+            k->except = xrealloc(k->except, cap * sizeof(*k->except));
+        }
+        k->except[k->n_except++] = query_get_int(q, 0);
+    }
+    return query_done(q, reterr);
+}
+
+static bool has_exception(struct packing *k, uint64_t row_no)
+{
+    while (k->at_except < k->n_except && (uint64_t)k->except[k->at_except] < row_no)
+        k->at_except++;
+    return k->at_except < k->n_except && (uint64_t)k->except[k->at_except] == row_no;
+}
+
+/* First pass: every bound column but the self lookups. Second pass: the key and the self lookups. */
+static void choose_fields(struct packing *k)
+{
+    k->fields = arena_alloc(&k->a, (k->src->n + 1) * sizeof(*k->fields));
+    k->datetime = arena_zalloc(&k->a, k->src->n + 1);
+    for (size_t i = 0; i < k->src->n; i++) {
+        const struct source_field *f = &k->src->fields[i];
+
+        if (k->p->pass == 1 ? f->self : !f->self && !f->key)
+            continue;
+        k->datetime[k->n_fields] = f->f->type == FNO_UTCDATETIME;
+        k->fields[k->n_fields++] = i;
+    }
+}
+
+static bool wanted(struct packing *k, const struct source_row *r)
+{
+    bool self = false;
+
+    if (r->verdict != SOURCE_GOOD || !cell_is(r->company, k->p->company) || has_exception(k, r->number) ||
+        mask_has(&k->unchanged, r->number) || mask_has(&k->excluded, r->number) || mask_has(&k->landed, r->number))
+        return false;
+    for (size_t i = 0; i < k->src->n; i++)
+        self = self || (k->src->fields[i].self && !cell_blank(r->values[i]));
+    return k->p->pass == 1 || self;
+}
+
+static enum ec refuse(struct packing *k, const struct source_row *r, size_t field, const struct err *why,
+                      struct err *reterr)
+{
+    struct exception e = { .side = "fno",
+                           .row_no = (int64_t)r->number,
+                           .line = (int64_t)r->line,
+                           .offset = (int64_t)r->offset,
+                           .key = r->key,
+                           .state = "rejected",
+                           .stage = "lint",
+                           .field = k->src->fields[k->fields[field]].f->staging,
+                           .code = CELL_LIT("format"),
+                           .message = cell_of(why->msg) };
+
+    k->refused++;
+    return exception_add(k->m, k->p->run_id, &e, reterr);
+}
+
+static enum ec add_row(struct packing *k, const struct source_row *r, struct arena *a, struct err *reterr)
+{
+    struct cell *cells = arena_zalloc(a, (k->n_fields + 1) * sizeof(*cells));
+    struct err why = { 0 };
+    size_t field = 0;
+    enum ec rc;
+
+    for (size_t i = 0; i < k->n_fields; i++)
+        cells[i] = r->values[k->fields[i]];
+    rc = dmf_writer_row(k->w, 0, cells, k->datetime, &field, &why);
+    if (rc == EC_FORMAT)
+        return refuse(k, r, field, &why, reterr);
+    if (rc && reterr)
+        *reterr = why;
+    k->rows += !rc;
+    return rc;
+}
+
+static enum ec write_rows(struct packing *k, struct err *reterr)
+{
+    struct arena a = { 0 };
+    enum ec rc = source_seek(k->src, (uint64_t)k->p->first_row, (uint64_t)k->p->first_line,
+                             (uint64_t)k->p->first_offset, reterr);
+
+    while (!rc) {
+        struct source_row r;
+        bool more = false;
+
+        arena_reset(&a);
+        rc = source_next(k->src, &a, &r, &more, reterr);
+        if (rc || !more || r.number > (uint64_t)k->p->last_row)
+            break;
+        if (wanted(k, &r))
+            rc = add_row(k, &r, &a, reterr);
+        if (!(r.number & 4095))
+            progress_update(&k->m->pair->app->out, k->m->cfg->alias, "pack", (int64_t)k->rows, -1, "");
+    }
+    arena_release(&a);
+    return rc;
+}
+
+static enum ec describe(struct packing *k, struct dmf_package *pkg, struct dmf_format *f, struct err *reterr)
+{
+    const struct config *cfg = &k->m->pair->app->cfg;
+    const struct fno_entity *en = k->m->cfg->load_entity
+                                      ? schema_entity(&k->m->pair->schema, cell_of(k->m->cfg->load_entity))
+                                      : k->m->b->entity;
+    struct dmf_entity *e = arena_zalloc(&k->a, sizeof(*e));
+
+    if (!dmf_format_named(cfg->data_format, f)) {
+        err_set(reterr, EC_CONFIG, "data_format '%s' is not known", cfg->data_format);
+        return err_hint(reterr, "known are CSV-Unicode, CSV-UTF8, XML-Element and XML-Attribute");
+    }
+    f->doubled_quotes = f->kind == DMF_CSV && cfg->csv_quotes && !strcmp(cfg->csv_quotes, "doubled");
+    e->label = en->label;
+    e->aot = en->aot;
+    e->input_file = cell_of(dmf_file_name(en->label, f->kind == DMF_CSV ? ".csv" : ".xml", &k->a));
+    e->source_format = cell_of(cfg->data_format);
+    e->unit = e->level = e->sequence = 1;
+    e->fields = arena_zalloc(&k->a, (k->n_fields + 1) * sizeof(*e->fields));
+    for (size_t i = 0; i < k->n_fields; i++)
+        e->fields[e->n++] = (struct dmf_field){ .staging = k->src->fields[k->fields[i]].f->staging,
+                                                .file = k->src->fields[k->fields[i]].f->staging };
+    /* One project per map and company: imports of one project must not run side by side, those of different ones may. */
+    snprintf(k->p->project, sizeof(k->p->project), "DMFSYNC_%.24s%s%s", k->m->cfg->alias, k->p->company[0] ? "_" : "",
+             k->p->company);
+    *pkg = (struct dmf_package){
+        .project = cell_of(k->p->project), .description = cell_of(k->p->project), .entities = e, .n = 1
+    };
+    return EC_OK;
+}
+
+static enum ec store_packed(struct packing *k, const struct dmf_result *r, struct err *reterr)
+{
+    struct query *q = store_query(
+        k->m->state, "update package set state = ?2, project = ?3, digest = ?4, octets = ?5, rows = ?6, file = "
+                     "?7 where id = ?1");
+    struct arena a = { 0 };
+    enum ec rc;
+
+    snprintf(k->p->state, sizeof(k->p->state), k->rows ? "packed" : "empty");
+    snprintf(k->p->digest, sizeof(k->p->digest), "%s", r->digest);
+    k->p->rows = (int64_t)k->rows;
+    k->p->octets = (int64_t)r->octets;
+    query_int(q, 1, k->p->id);
+    query_str(q, 2, k->p->state);
+    query_str(q, 3, k->p->project);
+    query_str(q, 4, r->digest);
+    query_int(q, 5, k->p->octets);
+    query_int(q, 6, k->p->rows);
+    query_str(q, 7, strrchr(package_path(k->m, k->p, &a), '/') + 1);
+    rc = query_run(q, reterr);
+    arena_release(&a);
+    return rc;
+}
+
+static enum ec pack(struct packing *k, struct err *reterr)
+{
+    struct dmf_package pkg;
+    struct dmf_format f;
+    struct dmf_result r = { 0 };
+    const char *path = package_path(k->m, k->p, &k->a);
+    enum ec rc;
+
+    choose_fields(k);
+    rc = describe(k, &pkg, &f, reterr);
+    if (!rc)
+        rc = dmf_writer_new(&pkg, &f, workspace_path(&k->m->pair->app->ws, &k->a, ".dmfsync/tmp"), &k->w, reterr);
+    if (!rc)
+        rc = write_rows(k, reterr);
+    if (!rc && k->rows) {
+        STEP(package_publish);
+        rc = dmf_writer_finish(k->w, path, &r, reterr);
+        STEP(package_published);
+        k->w = NULL;
+    }
+    return rc ? rc : store_packed(k, &r, reterr);
+}
+
+enum ec package_pack(struct map_ctx *m, struct package_row *p, struct err *reterr)
+{
+    struct packing k = { .m = m, .p = p };
+    enum ec rc = source_open(m, &k.src, reterr);
+
+    if (!rc)
+        rc = mask_load(m, p->run_id, "unchanged", &k.unchanged, reterr);
+    if (!rc)
+        rc = mask_load(m, p->run_id, "excluded", &k.excluded, reterr);
+    if (!rc)
+        rc = mask_load(m, p->run_id, "landed", &k.landed, reterr);
+    if (!rc)
+        rc = load_exceptions(&k, reterr);
+    if (rc)
+        goto out;
+    STEP(slice_pack);
+    rc = store_begin(m->state, reterr);
+    if (!rc)
+        rc = store_end(m->state, pack(&k, reterr), reterr);
+    STEP(slice_packed);
+    if (!rc && k.rows)
+        log_info("pack", "%s: package %lld of company '%s', %llu rows, %lld octets%s", m->cfg->alias,
+                 (long long)p->slice, p->company, (unsigned long long)k.rows, (long long)p->octets,
+                 p->pass == 2 ? " (second pass)" : "");
+out:
+    dmf_writer_abandon(k.w);
+    mask_release(&k.unchanged);
+    mask_release(&k.excluded);
+    mask_release(&k.landed);
+    free(k.except);
+    source_close(k.src);
+    arena_release(&k.a);
+    return rc;
+}

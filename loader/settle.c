@@ -1,0 +1,478 @@
+/*
+ * settle.c -- after a job ended: which rows are in, which are not and why. "Succeeded" is not believed without its counters.
+ *
+ * Named failures come from the staging error file, the target error keys and the execution errors, each joined to its source
+ * row through the source's leaf file. Where the counters say more rows failed than were named, F&O's rows of that company
+ * are read back and compared: a row that is not there as it was sent did not land.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/step.h"
+#include "erp/pkgapi.h"
+#include "loader/mask.h"
+#include "loader/package_row.h"
+#include "loader/public/fno_read.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { MAX_ATTEMPTS = 3 };
+
+struct settling {
+    struct map_ctx *m;
+    struct package_row *p;
+    struct source *src; /* for which cells were supplied */
+    struct leaf_file *leaf; /* the source's rows by key */
+    const char *status;
+    struct erp_counters c; /* sums over the job's lines for our entity */
+    bool counted; /* the job had a line */
+    uint64_t named;
+    const char *stage; /* of the file being read: staging or target */
+    struct mask landed; /* read-back: rows seen as sent */
+    uint64_t not_landed;
+    bool resend; /* the service stopped before the end: rows without an error go again */
+};
+
+static const char *stage_word(const struct settling *s, const char *stage)
+{
+    return s->p->pass == 2 ? "second_pass" : stage;
+}
+
+/* The source row of a key, if it is in this package's range; false otherwise. */
+static bool find_row(struct settling *s, const struct cell *parts, size_t n, struct arena *a,
+                     struct source_place *ret, struct cell *ret_key)
+{
+    struct cell *row = arena_zalloc(a, (s->m->b->n + 1) * sizeof(*row));
+    struct leaf_row found;
+    bool there = false;
+
+    if (!key_cells(s->m, cell_of(s->p->company), parts, n, a, row))
+        return false;
+    if (leaf_find(s->leaf, bind_key_digest(s->m->b, row, a), a, &found, &there, NULL) || !there)
+        return false;
+    if (!source_place_read(found.extra, ret))
+        return false;
+    *ret_key = bind_key_text(s->m->b, row, a);
+    return (int64_t)ret->row_no >= s->p->first_row && (int64_t)ret->row_no <= s->p->last_row;
+}
+
+static bool has_exception(struct settling *s, uint64_t row_no)
+{
+    struct query *q =
+        store_query(s->m->state, "select 1 from row_exception where run_id = ?1 and side = 'fno' and row_no = ?2 and "
+                                 "package_id = ?3");
+    bool yes;
+
+    query_int(q, 1, s->p->run_id);
+    query_int(q, 2, (int64_t)row_no);
+    query_int(q, 3, s->p->id);
+    yes = query_step(q);
+    return query_done(q, NULL) == EC_OK && yes;
+}
+
+/* A later source of errors may have the text that an earlier one lacked. */
+static enum ec improve(struct settling *s, uint64_t row_no, struct cell field, struct cell message,
+                       struct err *reterr)
+{
+    struct query *q = store_query(
+        s->m->state, "update row_exception set message = ?4, field = coalesce(nullif(?5, ''), field) where "
+                     "run_id = ?1 and side = 'fno' and row_no = ?2 and package_id = ?3 and code = 'unnamed'");
+
+    query_int(q, 1, s->p->run_id);
+    query_int(q, 2, (int64_t)row_no);
+    query_int(q, 3, s->p->id);
+    query_cell(q, 4, message);
+    query_cell(q, 5, field);
+    return query_run(q, reterr);
+}
+
+/* "The value 'X' in field 'Customer group' is not found ..." */
+static struct cell field_in_text(struct cell message)
+{
+    static const char MARK[] = "in field '";
+    const char *p = message.len ? memmem(message.ptr, message.len, MARK, sizeof(MARK) - 1) : NULL, *end;
+
+    if (!p)
+        return CELL_ABSENT;
+    p += sizeof(MARK) - 1;
+    end = memchr(p, '\'', (size_t)(message.ptr + message.len - p));
+    return end ? (struct cell){ p, (size_t)(end - p) } : CELL_ABSENT;
+}
+
+static enum ec failed_row(struct settling *s, const struct source_place *place, struct cell key, const char *stage,
+                          struct cell field, struct cell message, struct err *reterr)
+{
+    struct exception e = { .side = "fno",
+                           .row_no = (int64_t)place->row_no,
+                           .line = (int64_t)place->line,
+                           .offset = (int64_t)place->offset,
+                           .key = key,
+                           .state = "rejected",
+                           .stage = stage_word(s, stage),
+                           .field = cell_blank(field) ? field_in_text(message) : field,
+                           .code = cell_blank(message) ? CELL_LIT("unnamed") : CELL_ABSENT,
+                           .message = cell_blank(message) ? CELL_LIT("F&O did not take the row and gave no reason")
+                                                          : message,
+                           .package_id = s->p->id };
+
+    if (has_exception(s, place->row_no))
+        return cell_blank(message) ? EC_OK : improve(s, place->row_no, e.field, message, reterr);
+    s->named++;
+    return exception_add(s->m, s->p->run_id, &e, reterr);
+}
+
+static enum ec take_key(void *arg, const struct cell *key, size_t n, struct cell message, struct err *reterr)
+{
+    struct settling *s = arg;
+    struct arena a = { 0 };
+    struct source_place place;
+    struct cell text;
+    enum ec rc = EC_OK;
+
+    if (find_row(s, key, n, &a, &place, &text))
+        rc = failed_row(s, &place, text, s->stage, CELL_ABSENT, message, reterr);
+    arena_release(&a);
+    return rc;
+}
+
+/* RecordId is the key's text; how parts are joined is not documented, so the separators seen are tried. */
+static bool find_record(struct settling *s, struct cell id, struct arena *a, struct source_place *ret,
+                        struct cell *ret_key)
+{
+    static const char SEPARATORS[] = "|,;\t-_/: ";
+    struct cell names[32], parts[32];
+    size_t n = key_names(s->m, names, COUNT(names));
+
+    if (n == 1)
+        return find_row(s, &id, 1, a, ret, ret_key);
+    for (size_t k = 0; SEPARATORS[k]; k++) {
+        size_t found = 0;
+        const char *p = id.ptr, *end = id.ptr + id.len;
+
+        while (found < n) {
+            const char *sep = found + 1 < n ? memchr(p, SEPARATORS[k], (size_t)(end - p)) : NULL;
+
+            parts[found++] = (struct cell){ p, (size_t)((sep ? sep : end) - p) };
+            if (!sep)
+                break;
+            p = sep + 1;
+        }
+        if (found == n && find_row(s, parts, n, a, ret, ret_key))
+            return true;
+    }
+    return false;
+}
+
+static enum ec take_error(void *arg, struct cell id, struct cell field, struct cell message, struct err *reterr)
+{
+    struct settling *s = arg;
+    struct arena a = { 0 };
+    struct source_place place;
+    struct cell key;
+    enum ec rc = EC_OK;
+
+    if (find_record(s, id, &a, &place, &key))
+        rc = failed_row(s, &place, key, "target", field, message, reterr);
+    else
+        log_warn("settle", "%s: an error of record '" CELL_FMT "', which is not in the package: " CELL_FMT,
+                 s->m->cfg->alias, CELL_ARG(id), CELL_ARG(message));
+    arena_release(&a);
+    return rc;
+}
+
+static enum ec read_file(struct settling *s, bool staging, struct err *reterr)
+{
+    struct map_ctx *m = s->m;
+    struct arena a = { 0 };
+    struct cell names[32];
+    size_t n = key_names(m, names, COUNT(names));
+    const struct fno_entity *en =
+        m->cfg->load_entity ? schema_entity(&m->pair->schema, cell_of(m->cfg->load_entity)) : m->b->entity;
+    char *path = workspace_path(&m->pair->app->ws, &a, ".dmfsync/tmp/errors-%lld.txt", (long long)s->p->id);
+    bool found = false;
+    struct err soft = { 0 };
+    enum ec rc =
+        erp_error_file(m->pair->app->erp, s->p->execution_id, cell_cstr(&a, en->label), staging, path, &found, &soft);
+
+    s->stage = staging ? "staging" : "target";
+    if (!rc && found) {
+        rc = erp_key_file(path, names, n, take_key, s, &soft);
+        (void)unlink(path);
+    }
+    if (rc == EC_FNO || rc == EC_FORMAT) {
+        /* The counters and the read-back settle the rows without this file. */
+        log_warn("settle", "%s: the %s error file cannot be used: %s", m->cfg->alias, s->stage, soft.msg);
+        rc = EC_OK;
+    } else if (rc && reterr) {
+        *reterr = soft;
+    }
+    arena_release(&a);
+    return rc;
+}
+
+static enum ec read_counters(struct settling *s, struct err *reterr)
+{
+    struct erp_counters c[16];
+    size_t n = 0;
+    enum ec rc = erp_job_details(s->m->pair->app->erp, s->p->execution_id, c, COUNT(c), &n, reterr);
+
+    for (size_t i = 0; i < n && !rc; i++) {
+        s->counted = true;
+        s->c.staging_total += c[i].staging_total;
+        s->c.staging_created += c[i].staging_created;
+        s->c.target_created += c[i].target_created;
+        s->c.target_updated += c[i].target_updated;
+    }
+    return rc;
+}
+
+/* ---- read-back ---- */
+
+struct reading_back {
+    struct settling *s;
+    struct arena a;
+};
+
+/* Was this source row supplied as F&O has it now? Blank cells have no opinion; self lookups only count in their pass. */
+static bool as_sent(const struct settling *s, const struct cell *source, const struct cell *fno)
+{
+    const struct source *src = s->src;
+    size_t extra = s->m->b->n;
+
+    for (size_t i = 0; i < src->n; i++) {
+        size_t at = src->fields[i].bound >= 0 ? (size_t)src->fields[i].bound : extra++;
+        const struct canon_rule *rule = src->fields[i].bound >= 0 ? &s->m->b->fields[at].rule : &src->fields[i].rule;
+
+        if (s->p->pass == 1 ? src->fields[i].self : !src->fields[i].self && !src->fields[i].key)
+            continue;
+        if (!cell_blank(source[at]) && !canon_equal(rule, source[at], fno[at], NULL))
+            return false;
+    }
+    return true;
+}
+
+static enum ec back_row(void *arg, const struct cell *cells, struct cell company, struct err *reterr)
+{
+    struct reading_back *r = arg;
+    struct leaf_row found;
+    struct source_place place;
+    bool there = false;
+    enum ec rc;
+
+    (void)company;
+    arena_reset(&r->a);
+    rc = leaf_find(r->s->leaf, bind_key_digest(r->s->m->b, cells, &r->a), &r->a, &found, &there, reterr);
+    if (!rc && there && source_place_read(found.extra, &place) && (int64_t)place.row_no >= r->s->p->first_row &&
+        (int64_t)place.row_no <= r->s->p->last_row && as_sent(r->s, found.cells, cells))
+        mask_add(&r->s->landed, place.row_no);
+    return rc;
+}
+
+/* Rows that were in the package: the same walk over the source as when it was packed. */
+static enum ec name_the_rest(struct settling *s, struct err *reterr)
+{
+    struct arena a = { 0 };
+    struct mask skip[3] = { { 0 } };
+    static const char *const MASKS[] = { "unchanged", "excluded", "landed" };
+    enum ec rc = source_seek(s->src, (uint64_t)s->p->first_row, (uint64_t)s->p->first_line,
+                             (uint64_t)s->p->first_offset, reterr);
+
+    for (size_t i = 0; i < COUNT(MASKS) && !rc; i++)
+        rc = mask_load(s->m, s->p->run_id, MASKS[i], &skip[i], reterr);
+    while (!rc) {
+        struct source_row r;
+        struct source_place place;
+        bool more = false, self = false, other = false;
+        struct query *q;
+
+        arena_reset(&a);
+        rc = source_next(s->src, &a, &r, &more, reterr);
+        if (rc || !more || r.number > (uint64_t)s->p->last_row)
+            break;
+        if (r.verdict != SOURCE_GOOD || !cell_is(r.company, s->p->company) || mask_has(&s->landed, r.number))
+            continue;
+        for (size_t i = 0; i < COUNT(MASKS); i++)
+            other = other || mask_has(&skip[i], r.number);
+        for (size_t i = 0; i < s->src->n; i++)
+            self = self || (s->src->fields[i].self && !cell_blank(r.values[i]));
+        if (other || (s->p->pass == 2 && !self))
+            continue;
+        q = store_query(s->m->state,
+                        "select 1 from row_exception where run_id = ?1 and side = 'fno' and row_no = ?2");
+        query_int(q, 1, s->p->run_id);
+        query_int(q, 2, (int64_t)r.number);
+        other = query_step(q);
+        rc = query_done(q, reterr);
+        if (rc || other)
+            continue;
+        s->not_landed++;
+        if (s->resend)
+            continue;
+        place = (struct source_place){ r.number, r.line, r.offset };
+        rc = failed_row(s, &place, r.key, "target", CELL_ABSENT,
+                        cell_printf(&a, "F&O (%s) did not take the row and named no reason", s->status), reterr);
+    }
+    for (size_t i = 0; i < COUNT(MASKS); i++)
+        mask_release(&skip[i]);
+    arena_release(&a);
+    return rc;
+}
+
+static enum ec read_back(struct settling *s, uint64_t unnamed, struct err *reterr)
+{
+    struct reading_back r = { .s = s };
+    struct fno_counts counts = { 0 };
+    struct fno_shape shape;
+    struct arena a = { 0 };
+    enum ec rc = fno_shape_of(s->m, &a, &shape, reterr);
+
+    log_info("settle", "%s: %llu rows failed without being named; reading F&O's rows of company '%s' back",
+             s->m->cfg->alias, (unsigned long long)unnamed, s->p->company);
+    if (!rc)
+        rc = fno_scan_rows(s->m, &shape, cell_of(s->p->company), back_row, &r, &counts, reterr);
+    if (!rc)
+        rc = name_the_rest(s, reterr);
+    arena_release(&r.a);
+    arena_release(&a);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+static enum ec store_settled(struct settling *s, uint64_t failed, struct err *reterr)
+{
+    struct query *q = store_query(
+        s->m->state, "update package set state = 'settled', staged = ?2, staging_ok = ?3, created = "
+                     "coalesce(created, 0) + ?4, updated = coalesce(updated, 0) + ?5, failed = ?6 where id = ?1");
+
+    query_int(q, 1, s->p->id);
+    query_int(q, 2, s->c.staging_total);
+    query_int(q, 3, s->c.staging_created);
+    query_int(q, 4, s->c.target_created);
+    query_int(q, 5, s->c.target_updated);
+    query_int(q, 6, (int64_t)failed);
+    return query_run(q, reterr);
+}
+
+/* The service stopped before the end: what landed is remembered, the same package is planned again for the rest. */
+static enum ec plan_rest(struct settling *s, struct err *reterr)
+{
+    struct query *q = store_query(
+        s->m->state, "update package set state = 'planned', attempt = attempt + 1, execution_id = '', digest = '', "
+                     "created = coalesce(created, 0) + ?2, updated = coalesce(updated, 0) + ?3, rows = 0 where "
+                     "id = ?1");
+    enum ec rc;
+
+    query_int(q, 1, s->p->id);
+    query_int(q, 2, s->c.target_created);
+    query_int(q, 3, s->c.target_updated);
+    rc = query_run(q, reterr);
+    if (!rc && s->p->pass == 1) {
+        rc = mask_load(s->m, s->p->run_id, "landed", &s->landed, reterr);
+        if (!rc)
+            rc = mask_store(s->m, s->p->run_id, "landed", &s->landed, reterr);
+    }
+    log_warn("settle", "%s: F&O ended '%s' before all rows were tried; %llu rows go again in a new package",
+             s->m->cfg->alias, s->status, (unsigned long long)s->not_landed);
+    return rc;
+}
+
+static enum ec nothing_happened(struct settling *s, struct err *reterr)
+{
+    struct query *q =
+        store_query(s->m->state, "update package set state = 'failed', message = ?2, failed = rows where id = ?1");
+    char text[300];
+    enum ec rc;
+
+    snprintf(text, sizeof(text), "F&O reports '%s' for execution %s, but processed none of its %lld rows", s->status,
+             s->p->execution_id, (long long)s->p->rows);
+    query_int(q, 1, s->p->id);
+    query_str(q, 2, text);
+    rc = query_run(q, reterr);
+    if (rc)
+        return rc;
+    err_set(reterr, EC_FNO, "%s", text);
+    return err_hint(
+        reterr,
+        "is the source data format '%s' in F&O as expected (Unicode, comma, CR LF), and are the entity's fields "
+        "mapped? Look at Data management > Job history > Execution log",
+        s->m->pair->app->cfg.data_format);
+}
+
+static enum ec settle(struct settling *s, struct err *reterr)
+{
+    int64_t done = s->c.target_created + s->c.target_updated;
+    uint64_t failed = s->p->rows > done ? (uint64_t)(s->p->rows - done) : 0;
+    bool stopped = !strcmp(s->status, "Failed") || !strcmp(s->status, "Canceled");
+    enum ec rc = EC_OK;
+
+    if (failed || strcmp(s->status, "Succeeded")) {
+        rc = read_file(s, true, reterr);
+        if (!rc)
+            rc = read_file(s, false, reterr);
+        if (!rc)
+            rc = erp_execution_errors(s->m->pair->app->erp, s->p->execution_id, take_error, s, reterr);
+    }
+    if (!rc && failed > s->named) {
+        s->resend = (stopped || !s->counted) && s->p->attempt + 1 < MAX_ATTEMPTS;
+        rc = read_back(s, failed - s->named, reterr);
+    }
+    if (!rc && s->resend && s->not_landed)
+        return plan_rest(s, reterr);
+    if (!rc && !done && !s->named && !s->not_landed && s->p->rows && !s->landed.set)
+        return EC_LIMIT; /* marks "nothing happened" for the caller: not an error of the transaction */
+    if (!rc && s->named != failed && failed)
+        log_warn("settle", "%s: F&O's counters say %llu of %lld rows failed, %llu were found", s->m->cfg->alias,
+                 (unsigned long long)failed, (long long)s->p->rows, (unsigned long long)s->named);
+    return rc ? rc : store_settled(s, failed, reterr);
+}
+
+enum ec package_settle(struct map_ctx *m, struct package_row *p, const char *status_word, struct err *reterr)
+{
+    struct settling s = { .m = m, .p = p, .status = status_word };
+    struct arena a = { 0 };
+    char *leaf = load_source_file(m, p->run_id, &a);
+    enum ec rc, settled = EC_OK;
+
+    if (!leaf)
+        return err_set(reterr, EC_STATE, "the source rows of run %lld of map '%s' are gone", (long long)p->run_id,
+                       m->cfg->alias);
+    rc = leaf_open(leaf, &s.leaf, reterr);
+    if (!rc)
+        rc = source_open(m, &s.src, reterr);
+    if (!rc)
+        rc = read_counters(&s, reterr);
+    if (rc)
+        goto out;
+    STEP(outcome_store);
+    rc = store_begin(m->state, reterr);
+    if (rc)
+        goto out;
+    {
+        /* A settling that was cut off is done again from the beginning: what it had named goes first. */
+        struct query *q = store_query(m->state, "delete from row_exception where run_id = ?1 and package_id = ?2");
+
+        query_int(q, 1, p->run_id);
+        query_int(q, 2, p->id);
+        rc = query_run(q, reterr);
+    }
+    if (!rc)
+        settled = settle(&s, reterr);
+    if (settled == EC_LIMIT) {
+        store_rollback(m->state);
+        rc = nothing_happened(&s, reterr);
+    } else {
+        rc = store_end(m->state, rc ? rc : settled, reterr);
+    }
+    STEP(outcome_stored);
+    if (!rc)
+        log_info("settle", "%s: execution %s %s, %lld created, %lld updated, %llu named failures", m->cfg->alias,
+                 p->execution_id, status_word, (long long)s.c.target_created, (long long)s.c.target_updated,
+                 (unsigned long long)s.named);
+out:
+    leaf_close(s.leaf);
+    source_close(s.src);
+    mask_release(&s.landed);
+    arena_release(&a);
+    return rc;
+}
