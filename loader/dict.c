@@ -297,6 +297,28 @@ enum ec dict_load_self(struct dict *d, const struct binding *b, struct err *rete
     return rc;
 }
 
+enum ec dict_expect_self(struct dict *d, const struct binding *b, struct err *reterr)
+{
+    enum ec rc = EC_OK;
+
+    for (size_t i = 0; i < b->n_lookups && !rc; i++) {
+        struct query *q;
+        int no;
+
+        if (!b->lookups[i].self)
+            continue;
+        no = set_no(d, b->lookups[i].target, b->lookups[i].columns, b->lookups[i].n);
+        if (no < 0)
+            return err_set(reterr, EC_LIMIT, "too many kinds of lookup in one workspace");
+        q = store_query(d->s, "delete from entry where set_no = ?1");
+        query_int(q, 1, no);
+        rc = query_run(q, reterr);
+        d->sets[no].loaded = true;
+    }
+    cache_drop(d);
+    return rc;
+}
+
 enum ec dict_add(struct dict *d, const struct dv_table *t, struct cell company, const struct cell *parts, size_t n,
                  struct cell id, struct err *reterr)
 {

@@ -2,6 +2,7 @@
  * existing.c -- rows that the target already holds, before anything is sent: equal ones are not sent again, others follow the
  * policy `existing` unless an earlier load of ours wrote them.
  */
+#include "loader/existing.h"
 #include "base/log.h"
 #include "erp/odata.h"
 #include "loader/load_state.h"

@@ -406,6 +406,8 @@ static enum ec settle(struct settling *s, struct err *reterr)
     bool stopped = !strcmp(s->status, "Failed") || !strcmp(s->status, "Canceled");
     enum ec rc = EC_OK;
 
+    if (!strcmp(s->status, "Succeeded") && !done && !s->c.staging_total && s->p->rows)
+        return EC_LIMIT; /* marks "nothing happened" for the caller: not an error of the transaction */
     if (failed || strcmp(s->status, "Succeeded")) {
         rc = read_file(s, true, reterr);
         if (!rc)
@@ -420,7 +422,7 @@ static enum ec settle(struct settling *s, struct err *reterr)
     if (!rc && s->resend && s->not_landed)
         return plan_rest(s, reterr);
     if (!rc && !done && !s->named && !s->not_landed && s->p->rows && !s->landed.set)
-        return EC_LIMIT; /* marks "nothing happened" for the caller: not an error of the transaction */
+        return EC_LIMIT;
     if (!rc && s->named != failed && failed)
         log_warn("settle", "%s: F&O's counters say %llu of %lld rows failed, %llu were found", s->m->cfg->alias,
                  (unsigned long long)failed, (long long)s->p->rows, (unsigned long long)s->named);

@@ -47,6 +47,12 @@ enum ec live_fno(struct map_ctx *m, const struct cell *key_cells, struct arena *
                  struct err *reterr);
 enum ec live_dv(struct map_ctx *m, struct dict *d, const struct cell *key_cells, struct cell id_or_absent,
                 struct arena *a, struct live_row *ret, struct err *reterr);
+/* A Dataverse record as a live row (cells, id, etag); lookups resolved through `d`. */
+void dv_record(struct map_ctx *m, struct dict *d, const struct json *rec, struct arena *a, struct live_row *ret);
+/* Key parts of a canonical row in the order of F&O's key fields; returns their number. */
+size_t fno_key_of(struct map_ctx *m, const struct cell *cells, struct arena *a, struct cell *ret, size_t max);
+/* Does a Dataverse record pass the map's filter? */
+bool dv_in_filter(struct map_ctx *m, const struct json *rec, struct arena *a);
 /* "<id> <etag>" of a Dataverse leaf row. */
 bool dv_extra_split(struct cell extra, struct cell *ret_id, struct cell *ret_etag);
 

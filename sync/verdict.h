@@ -44,6 +44,15 @@ enum ec baseline_row(struct baseline *b, struct digest key, struct arena *a, str
 enum ec baseline_put(struct map_ctx *m, struct digest key, struct cell key_text, const struct cell *cells,
                      struct cell dv_id, struct err *reterr);
 
+/* Every row of the base that is not deleted. */
+enum ec baseline_each(struct baseline *b,
+                      enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr),
+                      void *arg, struct err *reterr);
+/* Feed positions: side dataverse (delta link) or fno (per company: the execution that set the position). NULL = none. */
+enum ec cursor_set(struct map_ctx *m, const char *side, const char *company, const char *value, struct err *reterr);
+enum ec cursor_get(struct map_ctx *m, const char *side, const char *company, struct arena *a, char **ret,
+                   struct err *reterr);
+
 enum gate_state { GATE_NONE, GATE_OPEN, GATE_CLOSED };
 enum ec gate_read(struct map_ctx *m, enum gate_state *ret, char ret_reason[static 400], struct err *reterr);
 /* Refuses (EC_GUARD, with the reason) unless the latest verdict is parity, fresh, of this map and settings. */

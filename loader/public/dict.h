@@ -16,6 +16,8 @@ void dict_close(struct dict *d);
 const char *dict_organization(const struct dict *d); /* Dataverse organisation id, read on opening */
 /* Reads the rows of the map's own table (for its self lookups, after its rows were written). */
 enum ec dict_load_self(struct dict *d, const struct binding *b, struct err *reterr);
+/* The caller is about to dict_add() every row of the map's own table: forgets what was known of it. */
+enum ec dict_expect_self(struct dict *d, const struct binding *b, struct err *reterr);
 /* Loads the target tables of a binding's lookups that are not loaded yet; `fresh` reads them again. Self lookups are left out. */
 enum ec dict_load(struct dict *d, const struct binding *b, bool fresh, struct err *reterr);
 enum ec dict_add(struct dict *d, const struct dv_table *t, struct cell company, const struct cell *parts, size_t n,

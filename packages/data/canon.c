@@ -17,7 +17,7 @@ static struct cell map_text(struct cell c, unsigned options, struct arena *a)
     return ret;
 }
 
-/* No code point from U+0300 on: every text of lower ones is in normal form C already (0.34 instead of 0.87 us a row). */
+/* No code point from U+0300 on: such a text is in normal form C already (0.34 instead of 0.87 us a row). */
 static bool surely_composed(struct cell c)
 {
     for (size_t i = 0; i < c.len; i++)

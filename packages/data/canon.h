@@ -45,9 +45,9 @@ enum canon_outcome { CANON_FINE, CANON_BAD };
 enum canon_outcome canon_cell(const struct canon_rule *rule, const struct canon_format *fmt, struct cell in,
                               struct arena *a, struct cell *ret, const char **ret_why);
 /*
- * Can the pattern be used? It needs year, month and day once each, h with tt, and only the letters d, dd, M, MM, yy (00-49
- * = 20xx), yyyy, H, HH, h, hh, m, mm, s, ss, tt; anything else is literal ('text', "text" and \x quote letters). A time
- * part at the end may be missing as a whole in a cell. *ret_why as above. NULL is fine (ISO).
+ * Can the pattern be used? It needs year, month and day once each, h with tt, and only the letters d, dd, M, MM, yy
+ * (00-49 = 20xx), yyyy, H, HH, h, hh, m, mm, s, ss, tt; anything else is literal ('text', "text" and \x quote
+ * letters). A time part at the end may be missing as a whole in a cell. *ret_why as above. NULL is fine (ISO).
  */
 bool canon_date_pattern_ok(const char *pattern, const char **ret_why);
 /* True for absent, and for F&O's default of the type (empty text, 0, No/zero word, false) unless strict. */

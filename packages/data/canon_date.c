@@ -95,7 +95,17 @@ static bool read_iso(struct cell c, struct moment *ret)
     return true;
 }
 
-enum part { PART_LITERAL, PART_DAY, PART_MONTH, PART_YEAR, PART_HOUR24, PART_HOUR12, PART_MINUTE, PART_SECOND, PART_AMPM };
+enum part {
+    PART_LITERAL,
+    PART_DAY,
+    PART_MONTH,
+    PART_YEAR,
+    PART_HOUR24,
+    PART_HOUR12,
+    PART_MINUTE,
+    PART_SECOND,
+    PART_AMPM
+};
 struct element {
     enum part part;
     unsigned run; /* letters in the pattern */

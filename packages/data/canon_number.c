@@ -18,8 +18,8 @@ static bool digit(char c)
 }
 
 /*
- * Digit groups must look like groups, or "1,5" written with a decimal comma would silently become 15: three digits before
- * the end, two or three between separators (Indian grouping), one to three in front.
+ * Digit groups must look like groups, or "1,5" written with a decimal comma would silently become 15: three digits
+ * before the end, two or three between separators (Indian grouping), one to three in front.
  */
 static bool group_ok(size_t run, bool first, bool last)
 {

@@ -17,16 +17,16 @@ struct csv_input {
     csv_fill *fill;
     void *fill_arg;
     enum text_encoding encoding; /* never ENC_AUTO after csv_input_begin() */
-    uint64_t read_at;            /* where the next octet comes from the source */
-    char *buf;                   /* octets [base, base + len) of the file */
+    uint64_t read_at; /* where the next octet comes from the source */
+    char *buf; /* octets [base, base + len) of the file */
     size_t len, cap;
     uint64_t base;
     bool eof;
 };
 struct csv_line {
-    size_t octets;  /* with its end; 0 = no more */
-    size_t end;     /* octets of the end: LF, CR or CRLF; 0 = the file ended */
-    bool too_long;  /* no end within `max` octets; `octets` is then meaningless */
+    size_t octets; /* with its end; 0 = no more */
+    size_t end; /* octets of the end: LF, CR or CRLF; 0 = the file ended */
+    bool too_long; /* no end within `max` octets; `octets` is then meaningless */
 };
 
 /* Finds the encoding and passes the BOM; *ret_at: offset of the first octet of text. */

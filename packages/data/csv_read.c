@@ -20,7 +20,7 @@ struct csv_reader {
     struct strbuf text; /* all cells, one after the other */
     struct field *fields;
     size_t n, cap;
-    bool done;          /* libcsv has reported the end of a row with cells */
+    bool done; /* libcsv has reported the end of a row with cells */
     struct strbuf utf8; /* the row's lines transcoded, when the file is not UTF-8 */
     struct arena own;
     struct cell *header;
@@ -138,7 +138,7 @@ struct span {
     uint64_t begin;
     uint64_t line;
     size_t first_octets, first_end; /* its first physical line, with the end; octets of the end */
-    size_t first_text;              /* the same in r->utf8, without the end */
+    size_t first_text; /* the same in r->utf8, without the end */
     bool dirty;
     enum csv_fault fault;
 };
@@ -152,7 +152,8 @@ static bool transcoded(const struct csv_reader *r)
 static bool give_line(struct csv_reader *r, struct span *s, const struct csv_line *l)
 {
     const char *p = csv_input_at(&r->in, r->at);
-    size_t n = l->octets, from = r->utf8.len, u = r->in.encoding == ENC_UTF16LE || r->in.encoding == ENC_UTF16BE ? 2 : 1;
+    size_t n = l->octets, from = r->utf8.len,
+           u = r->in.encoding == ENC_UTF16LE || r->in.encoding == ENC_UTF16BE ? 2 : 1;
     enum csv_fault fault = CSV_OK;
 
     if (transcoded(r)) {
@@ -206,7 +207,8 @@ static struct cell raw_text(const struct csv_reader *r, const struct span *s, st
 }
 
 /* A line longer than a row may be: passed over, its beginning kept for the reject file. */
-static enum ec too_long(struct csv_reader *r, struct span *s, struct arena *a, struct csv_row *ret, struct err *reterr)
+static enum ec too_long(struct csv_reader *r, struct span *s, struct arena *a, struct csv_row *ret,
+                        struct err *reterr)
 {
     size_t n = r->in.len - (size_t)(r->at - r->in.base);
     const char *p = csv_input_at(&r->in, r->at);
@@ -227,7 +229,8 @@ static enum ec too_long(struct csv_reader *r, struct span *s, struct arena *a, s
 }
 
 /* Reads one row. *ret_more false = the file has ended. */
-static enum ec read_row(struct csv_reader *r, struct arena *a, struct csv_row *ret, bool *ret_more, struct err *reterr)
+static enum ec read_row(struct csv_reader *r, struct arena *a, struct csv_row *ret, bool *ret_more,
+                        struct err *reterr)
 {
     struct span s = { .begin = r->at, .line = r->line };
     bool given_up = false;
@@ -314,7 +317,8 @@ static bool usable(char c)
 }
 
 /* Takes over in->name and in->file, whatever the outcome. */
-static enum ec reader_new(struct csv_input in, const struct csv_dialect *d, struct csv_reader **ret, struct err *reterr)
+static enum ec reader_new(struct csv_input in, const struct csv_dialect *d, struct csv_reader **ret,
+                          struct err *reterr)
 {
     struct csv_reader *r = xcalloc(1, sizeof(*r));
     enum ec rc;
@@ -330,7 +334,8 @@ static enum ec reader_new(struct csv_input in, const struct csv_dialect *d, stru
         r->dialect.max_row_octets = DEFAULT_MAX_ROW;
     r->line = 1;
     if (!usable(r->dialect.delimiter) || !usable(r->dialect.quote) || r->dialect.delimiter == r->dialect.quote) {
-        rc = err_set(reterr, EC_CONFIG, "'%s': delimiter and quote must be two different ASCII characters", r->in.name);
+        rc = err_set(reterr, EC_CONFIG, "'%s': delimiter and quote must be two different ASCII characters",
+                     r->in.name);
     } else {
         parser_begin(r);
         rc = csv_input_begin(&r->in, r->dialect.encoding, &r->at, reterr);
@@ -355,14 +360,14 @@ enum ec csv_open(const char *path, const struct csv_dialect *d, struct csv_reade
     return reader_new(in, d, ret, reterr);
 }
 
-enum ec csv_open_memory(const char *name, const void *p, size_t n, const struct csv_dialect *d, struct csv_reader **ret,
-                        struct err *reterr)
+enum ec csv_open_memory(const char *name, const void *p, size_t n, const struct csv_dialect *d,
+                        struct csv_reader **ret, struct err *reterr)
 {
     return reader_new((struct csv_input){ .name = xstrdup(name), .memory = p, .memory_octets = n }, d, ret, reterr);
 }
 
-enum ec csv_open_stream(const char *name, csv_fill *fill, void *arg, const struct csv_dialect *d, struct csv_reader **ret,
-                        struct err *reterr)
+enum ec csv_open_stream(const char *name, csv_fill *fill, void *arg, const struct csv_dialect *d,
+                        struct csv_reader **ret, struct err *reterr)
 {
     return reader_new((struct csv_input){ .name = xstrdup(name), .fill = fill, .fill_arg = arg }, d, ret, reterr);
 }

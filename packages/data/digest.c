@@ -15,7 +15,7 @@ struct digest digest_bytes(const void *p, size_t n)
     return hash(n ? p : "", n);
 }
 
-/* One text of all cells is gathered and hashed at once: for rows of this size that is quicker than a streamed state. */
+/* All cells are gathered into one text and hashed at once: at a row's size that is quicker than a streamed state. */
 struct gather {
     char *p;
     size_t len, cap;

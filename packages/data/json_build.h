@@ -13,22 +13,22 @@
 struct json_guard {
     enum { GUARD_OUTSIDE, GUARD_STRING, GUARD_ESCAPE, GUARD_HEX } state;
     unsigned hex_left;
-    uint32_t unit;  /* UTF-16 unit being read */
-    bool high;      /* a high surrogate waits for its low one */
-    size_t token;   /* octets of the token so far */
+    uint32_t unit; /* UTF-16 unit being read */
+    bool high; /* a high surrogate waits for its low one */
+    size_t token; /* octets of the token so far */
 };
 struct json_frame {
     struct json *node;
     struct json **seen; /* members by hash of their name, NULL while there are few */
-    size_t seen_cap;    /* power of two */
+    size_t seen_cap; /* power of two */
 };
 struct json_build {
     const char *what;
     struct json_limits lim;
     yajl_handle parser;
     struct json_guard guard;
-    uint64_t fed;    /* octets given to the parser */
-    int bom;         /* octets of a byte order mark seen at the start, -1 = past the start */
+    uint64_t fed; /* octets given to the parser */
+    int bom; /* octets of a byte order mark seen at the start, -1 = past the start */
     struct arena *a; /* where new nodes go */
     struct json_frame *stack;
     size_t depth, cap;

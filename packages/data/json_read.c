@@ -11,7 +11,7 @@ enum {
 #define DEFAULT_OCTETS ((size_t)64 << 20)
 #define DEFAULT_TOKEN ((size_t)16 << 20)
 
-/* The guard: returns how many octets are fine; when that is less than n, *ret_why says what is wrong with the next. */
+/* Returns how many octets are fine; when that is less than n, *ret_why says what is wrong with the next one. */
 static size_t guard_scan(struct json_guard *g, const char *p, size_t n, size_t max_token, enum ec *ret_code,
                          const char **ret_why)
 {
@@ -26,8 +26,8 @@ static size_t guard_scan(struct json_guard *g, const char *p, size_t n, size_t m
             if (c == '"') {
                 g->state = GUARD_STRING;
                 g->token = 0;
-            } else if (c == ',' || c == ':' || c == '{' || c == '}' || c == '[' || c == ']' || c == ' ' || c == '\n' ||
-                       c == '\r' || c == '\t') {
+            } else if (c == ',' || c == ':' || c == '{' || c == '}' || c == '[' || c == ']' || c == ' ' ||
+                       c == '\n' || c == '\r' || c == '\t') {
                 g->token = 0;
             } else {
                 g->token++;

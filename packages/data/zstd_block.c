@@ -4,8 +4,8 @@
 #include <zstd.h>
 
 /*
- * A context costs about as much as packing one leaf of a snapshot (it is a megabyte of memory to touch), so each thread
- * keeps its own; a key's destructor frees them when the thread ends.
+ * A context costs about as much as packing one leaf of a snapshot (it is a megabyte of memory to touch), so each
+ * thread keeps its own; a key's destructor frees them when the thread ends.
  */
 static pthread_key_t pack_key, unpack_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;

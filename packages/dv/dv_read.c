@@ -34,6 +34,22 @@ static enum ec link_of(const struct json *envelope, const char *name, const char
     return EC_OK;
 }
 
+/* Tells a row that the caller refused from an answer that cannot be read. */
+struct page_rows {
+    json_row_fn *row;
+    void *arg;
+    bool refused;
+};
+
+static enum ec page_row(void *arg, const struct json *row, struct err *reterr)
+{
+    struct page_rows *p = arg;
+    enum ec rc = p->row(p->arg, row, reterr);
+
+    p->refused = rc != EC_OK;
+    return rc;
+}
+
 /*
  * All pages from `url` on, links followed as they are with the same Prefer. ret_delta (may be NULL) gets the link of the
  * last page, or stays NULL.
@@ -42,6 +58,7 @@ static enum ec read_pages(struct dv *d, const char *url, const char *prefer, con
                           void *arg, char **ret_delta, struct err *reterr)
 {
     struct dv_request q = { .method = "GET", .what = what, .prefer = prefer, .repeat = CALL_REPEATABLE };
+    struct page_rows page = { .row = row, .arg = arg };
     struct http_response r;
     struct json_rows *rows = NULL;
     const struct json *envelope = NULL;
@@ -56,13 +73,17 @@ static enum ec read_pages(struct dv *d, const char *url, const char *prefer, con
             break;
         }
         q.url = here;
-        rc = dv_call_ok(d, &q, &r, reterr);
+        rc = dv_call_object(d, &q, &r, reterr);
+        if (!rc && r.status != 200)
+            rc = dv_fail(&r, what, reterr);
         if (rc)
             break;
-        rows = json_rows_new(what, NULL, row, arg);
+        rows = json_rows_new(what, NULL, page_row, &page);
         rc = json_rows_feed(rows, strbuf_str(&r.body), r.body.len, reterr);
         if (!rc)
             rc = json_rows_end(rows, &envelope, reterr);
+        if (rc && !page.refused)
+            rc = err_ctx(reterr, EC_DATAVERSE, "the answer cannot be read");
         if (rc)
             break;
         if (cell_absent(json_member(envelope, "@odata.context"))) {

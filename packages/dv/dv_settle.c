@@ -509,6 +509,20 @@ static void settle_lookup(struct writer *w, struct slice *s)
     slice_free(s);
 }
 
+static void refused_lookup(struct writer *w, struct slice *s, enum dv_fault f, const struct err *why)
+{
+    bool passing = f == DVF_BUSY || f == DVF_THROTTLE || f == DVF_SQL || f == DVF_SHRINK, all_down = false;
+
+    if (passing && may_repeat(w, s, why->wait_ms, &all_down)) {
+        slice_push(&w->queue, s);
+        return;
+    }
+    writer_deliver_same(w, s, DV_UNKNOWN, false, why, DV_CLASS_NONE);
+    slice_free(s);
+    if (all_down)
+        writer_give_up(w, EC_BUSY, why);
+}
+
 static void done_lookup(struct writer *w, struct slice *s, const struct http_response *r)
 {
     struct arena a = { 0 };
@@ -522,8 +536,7 @@ static void done_lookup(struct writer *w, struct slice *s, const struct http_res
     if (!list || list->type != JSON_ARRAY) {
         if (!rc)
             err_set(&e, EC_DATAVERSE, "look-up of ids: the answer is not a collection of rows");
-        writer_deliver_same(w, s, DV_UNKNOWN, false, &e, DV_CLASS_NONE);
-        slice_free(s);
+        refused_lookup(w, s, DVF_BUSY, &e);
         goto out;
     }
     for (const struct json *row = list->child; row; row = row->next) {
@@ -607,20 +620,6 @@ static bool no_answer(struct writer *w, struct slice *s, const struct http_respo
     writer_give_up(w, rc, call_err);
     slice_push(&w->queue, s); /* writer's end tells the rows whose fate is open */
     return true;
-}
-
-static void refused_lookup(struct writer *w, struct slice *s, enum dv_fault f, const struct err *why)
-{
-    bool passing = f == DVF_BUSY || f == DVF_THROTTLE || f == DVF_SQL || f == DVF_SHRINK, all_down = false;
-
-    if (passing && may_repeat(w, s, why->wait_ms, &all_down)) {
-        slice_push(&w->queue, s);
-        return;
-    }
-    writer_deliver_same(w, s, DV_UNKNOWN, false, why, DV_CLASS_NONE);
-    slice_free(s);
-    if (all_down)
-        writer_give_up(w, EC_BUSY, why);
 }
 
 void writer_settle(struct writer *w, struct slice *s, const struct http_response *r, enum ec rc,

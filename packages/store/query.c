@@ -12,7 +12,7 @@ struct query {
     char *sql;
     bool in_use, row, done;
     bool loose; /* not in the cache: freed by query_done() */
-    int rc;     /* the first error of SQLite, SQLITE_OK = none */
+    int rc; /* the first error of SQLite, SQLITE_OK = none */
     enum ec code; /* ours, when it is not SQLite's */
     char why[300];
 };

@@ -77,8 +77,8 @@ static enum ec ask_int(struct store *s, const char *sql, int64_t *ret, struct er
 }
 
 /*
- * Whose file is this? *ret_version: 0 = empty file, nobody's yet. Reading the header first matters: a file that is not
- * ours must stay as it is, down to its journal mode.
+ * Whose file is this? *ret_version: 0 = empty file, nobody's yet. Reading the header first matters: a file that is
+ * not ours must stay as it is, down to its journal mode.
  */
 static enum ec identify(struct store *s, int64_t *ret_version, struct err *reterr)
 {
@@ -100,8 +100,9 @@ static enum ec identify(struct store *s, int64_t *ret_version, struct err *reter
         return EC_OK;
     }
     if ((uint32_t)id != s->schema->application_id || version < 1) {
-        err_set(reterr, EC_STATE, "'%s' is a database, but not one of dmfsync's of this kind (application id %#x, not %#x)",
-                s->path, (unsigned)(uint32_t)id, (unsigned)s->schema->application_id);
+        err_set(reterr, EC_STATE,
+                "'%s' is a database, but not one of dmfsync's of this kind (application id %#x, not %#x)", s->path,
+                (unsigned)(uint32_t)id, (unsigned)s->schema->application_id);
         return err_hint(reterr, "move it away and run the command again, or choose another workspace");
     }
     if (version > s->schema->version) {
@@ -162,8 +163,8 @@ static enum ec migrate(struct store *s, struct err *reterr)
     if (!rc && before && before < version) {
         rc = ask_int(s, "select count(*) from pragma_foreign_key_check", &broken, reterr);
         if (!rc && broken)
-            rc = err_set(reterr, EC_DB, "upgrade '%s': %lld rows lost what they refer to; nothing was changed", s->path,
-                         (long long)broken);
+            rc = err_set(reterr, EC_DB, "upgrade '%s': %lld rows lost what they refer to; nothing was changed",
+                         s->path, (long long)broken);
     }
     if (!rc && before < version) {
         snprintf(sql, sizeof(sql), "pragma application_id=%d;pragma user_version=%d", (int)s->schema->application_id,
@@ -321,7 +322,7 @@ enum ec store_open(const char *path, enum store_mode mode, const struct store_sc
     if (rc)
         goto out;
     sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
-    /* A file may have been tampered with: nothing in its schema may call functions of ours that do more than compute. */
+    /* A file may have been tampered with: its schema may not call functions of ours that do more than compute. */
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     /* A misspelt column in double quotes is an error, not a text. */

@@ -17,27 +17,27 @@
 
 #include "data/cell.h"
 
-#define CHECK(cond, ...)                                                                                             \
-    do {                                                                                                             \
-        if (!(cond)) {                                                                                               \
-            print_error("not true: %s: ", #cond);                                                                    \
-            print_error(__VA_ARGS__);                                                                                \
-            print_error("\n");                                                                                       \
-            fail();                                                                                                  \
-        }                                                                                                            \
+#define CHECK(cond, ...)                          \
+    do {                                          \
+        if (!(cond)) {                            \
+            print_error("not true: %s: ", #cond); \
+            print_error(__VA_ARGS__);             \
+            print_error("\n");                    \
+            fail();                               \
+        }                                         \
     } while (0)
 #define CHECK_OK(rc, reterr) CHECK((rc) == EC_OK, "%s", (reterr)->msg)
-#define CHECK_CELL(got, want, ...)                                                                                   \
-    do {                                                                                                             \
-        struct cell got_ = (got), want_ = cell_of(want);                                                             \
-                                                                                                                     \
-        if (!cell_eq(got_, want_)) {                                                                                 \
-            print_error("got %s'" CELL_FMT "', want %s'" CELL_FMT "': ", got_.ptr ? "" : "absent ",                  \
-                        CELL_ARG(got_), want_.ptr ? "" : "absent ", CELL_ARG(want_));                                \
-            print_error(__VA_ARGS__);                                                                                \
-            print_error("\n");                                                                                       \
-            fail();                                                                                                  \
-        }                                                                                                            \
+#define CHECK_CELL(got, want, ...)                                                                                  \
+    do {                                                                                                            \
+        struct cell got_ = (got), want_ = cell_of(want);                                                            \
+                                                                                                                    \
+        if (!cell_eq(got_, want_)) {                                                                                \
+            print_error("got %s'" CELL_FMT "', want %s'" CELL_FMT "': ", got_.ptr ? "" : "absent ", CELL_ARG(got_), \
+                        want_.ptr ? "" : "absent ", CELL_ARG(want_));                                               \
+            print_error(__VA_ARGS__);                                                                               \
+            print_error("\n");                                                                                      \
+            fail();                                                                                                 \
+        }                                                                                                           \
     } while (0)
 #define CHECK_STR(got, want, ...) CHECK_CELL(cell_of(got), want, __VA_ARGS__)
 

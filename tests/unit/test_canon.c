@@ -2,17 +2,21 @@
 
 #include "data/canon.h"
 
-
 #define E_ACUTE "\xC3\xA9"
 #define E_AND_ACUTE "e\xCC\x81"
 #define BAD NULL
 
 static const struct canon_rule RULES[] = {
-    [CANON_TEXT] = { .type = CANON_TEXT },         [CANON_INT] = { .type = CANON_INT },
-    [CANON_DECIMAL] = { .type = CANON_DECIMAL, .scale = -1 }, [CANON_BOOL] = { .type = CANON_BOOL },
-    [CANON_DATE] = { .type = CANON_DATE },         [CANON_DATETIME] = { .type = CANON_DATETIME },
-    [CANON_WORD] = { .type = CANON_WORD },         [CANON_KEY] = { .type = CANON_KEY },
-    [CANON_COMPANY] = { .type = CANON_COMPANY },   [CANON_GUID] = { .type = CANON_GUID },
+    [CANON_TEXT] = { .type = CANON_TEXT },
+    [CANON_INT] = { .type = CANON_INT },
+    [CANON_DECIMAL] = { .type = CANON_DECIMAL, .scale = -1 },
+    [CANON_BOOL] = { .type = CANON_BOOL },
+    [CANON_DATE] = { .type = CANON_DATE },
+    [CANON_DATETIME] = { .type = CANON_DATETIME },
+    [CANON_WORD] = { .type = CANON_WORD },
+    [CANON_KEY] = { .type = CANON_KEY },
+    [CANON_COMPANY] = { .type = CANON_COMPANY },
+    [CANON_GUID] = { .type = CANON_GUID },
 };
 
 /* One text in the service's spelling; *ret_why is set when it is refused. */
@@ -41,9 +45,9 @@ static const struct {
     { CANON_TEXT, "caf" E_AND_ACUTE, "caf" E_ACUTE },
     { CANON_TEXT, "caf" E_ACUTE, "caf" E_ACUTE },
     { CANON_TEXT, "Acme", "Acme" },
-    { CANON_TEXT, "\xE2\x84\xAB", "\xC3\x85" },          /* Angstrom sign */
+    { CANON_TEXT, "\xE2\x84\xAB", "\xC3\x85" }, /* Angstrom sign */
     { CANON_TEXT, "\xE1\x84\x80\xE1\x85\xA1", "\xEA\xB0\x80" }, /* Hangul */
-    { CANON_TEXT, "\xEF\xAC\x81", "\xEF\xAC\x81" },      /* the ligature fi is not taken apart */
+    { CANON_TEXT, "\xEF\xAC\x81", "\xEF\xAC\x81" }, /* the ligature fi is not taken apart */
     { CANON_TEXT, "\xF0\x9F\x98\x80 ", "\xF0\x9F\x98\x80" },
     { CANON_TEXT, "\xFF", BAD },
     { CANON_TEXT, "\xC0\x80", BAD },
@@ -207,7 +211,8 @@ static void forms(void **state)
 
         memcpy(copy, FORMS[i].in, n);
         fine = canon(r, NULL, (struct cell){ copy, n }, &a, &got, &why);
-        CHECK(fine == (FORMS[i].want != BAD), "type %d '%s': %s", (int)FORMS[i].type, FORMS[i].in, why ? why : "taken");
+        CHECK(fine == (FORMS[i].want != BAD), "type %d '%s': %s", (int)FORMS[i].type, FORMS[i].in,
+              why ? why : "taken");
         if (fine) {
             const char *want = strcmp(FORMS[i].want, "~") ? FORMS[i].want : NULL;
 
@@ -226,14 +231,18 @@ static void forms(void **state)
 
         CHECK(canon(&RULES[t], NULL, CELL_ABSENT, &a, &got, &why), "absent");
         CHECK_CELL(got, NULL, "absent stays absent, type %d", (int)t);
-        CHECK(!canon(&RULES[t], NULL, (struct cell){ "1\0", 2 }, &a, &got, &why), "NUL is never fine, type %d", (int)t);
+        CHECK(!canon(&RULES[t], NULL, (struct cell){ "1\0", 2 }, &a, &got, &why), "NUL is never fine, type %d",
+              (int)t);
     }
     arena_release(&a);
 }
 
 /* Two cells as two sides would send them. */
 enum verdict { EQUAL, BY_DEFAULT, DIFFERS };
-#define PAIR(n, t, x, y, w, ...) { .name = n, .type = t, .a = x, .b = y, .want = w, __VA_ARGS__ }
+#define PAIR(n, t, x, y, w, ...)                                     \
+    {                                                                \
+        .name = n, .type = t, .a = x, .b = y, .want = w, __VA_ARGS__ \
+    }
 static const struct {
     const char *name;
     enum canon_type type;
@@ -256,7 +265,8 @@ static const struct {
     PAIR("null date and time", CANON_DATETIME, "1900-01-01T00:00:00Z", NULL, EQUAL),
     PAIR("noon and midnight", CANON_DATE, "2024-05-01T12:00:00Z", "2024-05-01", EQUAL),
     PAIR("midnight in UTC+14 is a day", CANON_DATE, "2024-05-01T00:00:00+14:00", "2024-05-01", EQUAL),
-    PAIR("midnight in UTC+14 is a moment", CANON_DATETIME, "2024-05-01T00:00:00+14:00", "2024-04-30T10:00:00Z", EQUAL),
+    PAIR("midnight in UTC+14 is a moment", CANON_DATETIME, "2024-05-01T00:00:00+14:00", "2024-04-30T10:00:00Z",
+         EQUAL),
     PAIR("fraction of a second", CANON_DATETIME, "2024-05-01T10:00:00.25Z", "2024-05-01T10:00:00Z", EQUAL),
     PAIR("usmf and USMF", CANON_COMPANY, "usmf", "USMF", EQUAL),
     PAIR("NoYes and boolean", CANON_BOOL, "Yes", "true", EQUAL),
@@ -268,10 +278,15 @@ static const struct {
     PAIR("composed and decomposed", CANON_TEXT, "Caf" E_ACUTE, "Caf" E_AND_ACUTE, EQUAL),
     PAIR("composed and decomposed key", CANON_KEY, "CAF" E_ACUTE, "caf" E_AND_ACUTE, EQUAL),
     PAIR("capital with accent in a key", CANON_KEY, "\xC3\x89TAT", E_ACUTE "tat", EQUAL),
-    PAIR("sharp s in a key", CANON_KEY, "STRASSE", "stra\xC3\x9F" "e", EQUAL),
+    PAIR("sharp s in a key", CANON_KEY, "STRASSE",
+         "stra\xC3\x9F"
+         "e",
+         EQUAL),
     PAIR("key, other case", CANON_KEY, "C-0042", "c-0042", EQUAL),
-    PAIR("GUID, other case", CANON_GUID, "6F9619FF-8B86-D011-B42D-00C04FC964FF", "6f9619ff-8b86-d011-b42d-00c04fc964ff", EQUAL),
-    PAIR("GUID in braces", CANON_GUID, "{6f9619ff-8b86-d011-b42d-00c04fc964ff}", "6f9619ff-8b86-d011-b42d-00c04fc964ff", EQUAL),
+    PAIR("GUID, other case", CANON_GUID, "6F9619FF-8B86-D011-B42D-00C04FC964FF",
+         "6f9619ff-8b86-d011-b42d-00c04fc964ff", EQUAL),
+    PAIR("GUID in braces", CANON_GUID, "{6f9619ff-8b86-d011-b42d-00c04fc964ff}",
+         "6f9619ff-8b86-d011-b42d-00c04fc964ff", EQUAL),
     PAIR("zero GUID and null", CANON_GUID, "00000000-0000-0000-0000-000000000000", NULL, EQUAL),
     PAIR("both null", CANON_TEXT, NULL, NULL, EQUAL),
     PAIR("both empty", CANON_TEXT, "", "", EQUAL),
@@ -290,7 +305,10 @@ static const struct {
     PAIR("acme and ACME in a name", CANON_TEXT, "acme", "ACME", DIFFERS),
     PAIR("leading blank", CANON_TEXT, " Acme", "Acme", DIFFERS),
     PAIR("double blank inside", CANON_TEXT, "Acme  Ltd", "Acme Ltd", DIFFERS),
-    PAIR("no-break space", CANON_TEXT, "Acme\xC2\xA0" "Ltd", "Acme Ltd", DIFFERS),
+    PAIR("no-break space", CANON_TEXT,
+         "Acme\xC2\xA0"
+         "Ltd",
+         "Acme Ltd", DIFFERS),
     PAIR("trailing no-break space", CANON_TEXT, "Acme\xC2\xA0", "Acme", DIFFERS),
     PAIR("trailing tab", CANON_TEXT, "Acme\t", "Acme", DIFFERS),
     PAIR("number as text", CANON_TEXT, "1.50", "1.5", DIFFERS),
@@ -324,7 +342,8 @@ static const struct {
     PAIR("empty and null, strict", CANON_TEXT, "", NULL, DIFFERS, .strict = true),
     PAIR("first element and null, strict", CANON_WORD, "None", NULL, DIFFERS, .strict = true, .zero = "None"),
     PAIR("1900-01-01 and null, strict", CANON_DATE, "1900-01-01", NULL, DIFFERS, .strict = true),
-    PAIR("zero GUID and null, strict", CANON_GUID, "00000000-0000-0000-0000-000000000000", NULL, DIFFERS, .strict = true),
+    PAIR("zero GUID and null, strict", CANON_GUID, "00000000-0000-0000-0000-000000000000", NULL, DIFFERS,
+         .strict = true),
     PAIR("still a number, strict", CANON_DECIMAL, "1.50", "1.5", EQUAL, .strict = true),
     PAIR("both null, strict", CANON_DECIMAL, NULL, NULL, EQUAL, .strict = true),
 };
@@ -365,12 +384,24 @@ static void rounding(void **state)
         int scale;
         const char *want;
     } CASES[] = {
-        { "0.5", 0, "1" },        { "-0.5", 0, "-1" },      { "0.4999999999999999999999", 0, "0" },
-        { "1.005", 2, "1.01" },   { "-1.005", 2, "-1.01" }, { "2.675", 2, "2.68" },
-        { "9.99", 1, "10" },      { "999.995", 2, "1000" }, { "0.05", 1, "0.1" },
-        { "0.049", 1, "0" },      { "-0.004", 2, "0" },     { "0.0005", 3, "0.001" },
-        { "5", 0, "5" },          { "1.10", 4, "1.1" },     { "9.5", 0, "10" },
-        { "0.95", 1, "1" },       { "1E-3", 2, "0" },       { "5E-3", 2, "0.01" },
+        { "0.5", 0, "1" },
+        { "-0.5", 0, "-1" },
+        { "0.4999999999999999999999", 0, "0" },
+        { "1.005", 2, "1.01" },
+        { "-1.005", 2, "-1.01" },
+        { "2.675", 2, "2.68" },
+        { "9.99", 1, "10" },
+        { "999.995", 2, "1000" },
+        { "0.05", 1, "0.1" },
+        { "0.049", 1, "0" },
+        { "-0.004", 2, "0" },
+        { "0.0005", 3, "0.001" },
+        { "5", 0, "5" },
+        { "1.10", 4, "1.1" },
+        { "9.5", 0, "10" },
+        { "0.95", 1, "1" },
+        { "1E-3", 2, "0" },
+        { "5E-3", 2, "0.01" },
         { "12345678901234567890123456789.995", 2, "12345678901234567890123456790" },
         { "0.12345678901234567890123456789012345", 30, "0.12345678901234567890123456789" },
         { "99999999999999999999999999999999.5", 0, "100000000000000000000000000000000" },
@@ -472,11 +503,26 @@ static void date_patterns(void **state)
         const char *pattern;
         bool good;
     } CASES[] = {
-        { NULL, true },           { "yyyy-MM-dd", true },       { "M/d/yyyy h:mm:ss tt", true }, { "d.M.yy", true },
-        { "'day' d.M.yyyy", true }, { "\"d\"d.M.yyyy", true },  { "", false },                   { "M/yyyy", false },
-        { "d/M/M/yyyy", false },  { "d/M/yyyy h:mm", false },   { "d/M/yyyy H:mm tt", false },   { "d/MMM/yyyy", false },
-        { "dddd d/M/yyyy", false }, { "d/M/yyy", false },       { "d/M/yyyy HH:mm:ss.fff", false }, { "d/M/yyyy HH:mmzzz", false },
-        { "d/M/yyyy 'x", false }, { "d/M/yyyy\\", false },      { "d/M/yyyy HH HH", false },     { "d/M/yyyy t", false },
+        { NULL, true },
+        { "yyyy-MM-dd", true },
+        { "M/d/yyyy h:mm:ss tt", true },
+        { "d.M.yy", true },
+        { "'day' d.M.yyyy", true },
+        { "\"d\"d.M.yyyy", true },
+        { "", false },
+        { "M/yyyy", false },
+        { "d/M/M/yyyy", false },
+        { "d/M/yyyy h:mm", false },
+        { "d/M/yyyy H:mm tt", false },
+        { "d/MMM/yyyy", false },
+        { "dddd d/M/yyyy", false },
+        { "d/M/yyy", false },
+        { "d/M/yyyy HH:mm:ss.fff", false },
+        { "d/M/yyyy HH:mmzzz", false },
+        { "d/M/yyyy 'x", false },
+        { "d/M/yyyy\\", false },
+        { "d/M/yyyy HH HH", false },
+        { "d/M/yyyy t", false },
     };
 
     (void)state;
@@ -537,7 +583,12 @@ static void digests(void **state)
     CHECK(digest_eq(digest_cells(R, x, (uint16_t[]){ 0, 1, 2 }, 3, &a), d), "selected in order");
     CHECK(!digest_eq(digest_cells(R, x, (uint16_t[]){ 1, 0, 2 }, 3, &a), d), "order counts");
     CHECK(digest_eq(digest_cells(R, x, (uint16_t[]){ 0 }, 1, &a), digest_cells(R, x, NULL, 1, &a)), "one of them");
-    CHECK(digest_eq(d, digest_bytes("\x04" "c-1\x03" "ab\x02" "c", 9)), "the octets that are hashed");
+    CHECK(digest_eq(d, digest_bytes("\x04"
+                                    "c-1\x03"
+                                    "ab\x02"
+                                    "c",
+                                    9)),
+          "the octets that are hashed");
     /* Stored in every snapshot: a change here is another CANON_VERSION. */
     digest_format_hex(d, text);
     CHECK_STR(text, "4607f2448713aab7964493962494e77b", "version %d", CANON_VERSION);
@@ -661,9 +712,11 @@ static void sha(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms),   cmocka_unit_test(pairs),   cmocka_unit_test(rounding), cmocka_unit_test(source_formats),
-        cmocka_unit_test(date_patterns), cmocka_unit_test(reasons), cmocka_unit_test(digests),
-        cmocka_unit_test(packing), cmocka_unit_test(keys),    cmocka_unit_test(sha),
+        cmocka_unit_test(forms),         cmocka_unit_test(pairs),
+        cmocka_unit_test(rounding),      cmocka_unit_test(source_formats),
+        cmocka_unit_test(date_patterns), cmocka_unit_test(reasons),
+        cmocka_unit_test(digests),       cmocka_unit_test(packing),
+        cmocka_unit_test(keys),          cmocka_unit_test(sha),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,10 +7,18 @@ static void compare(void **state)
         bool eq, ieq;
         int cmp;
     } CASES[] = {
-        { NULL, NULL, true, true, 0 },      { NULL, "", false, false, -1 },     { "", NULL, false, false, 1 },
-        { "", "", true, true, 0 },          { "a", "a", true, true, 0 },        { "a", "A", false, true, 1 },
-        { "a", "ab", false, false, -1 },    { "ab", "a", false, false, 1 },     { "@", "`", false, false, -1 },
-        { "[", "{", false, false, -1 },     { "\xC3\x84", "\xC3\xA4", false, false, -1 }, { "a", "\xC3\xA4", false, false, -1 },
+        { NULL, NULL, true, true, 0 },
+        { NULL, "", false, false, -1 },
+        { "", NULL, false, false, 1 },
+        { "", "", true, true, 0 },
+        { "a", "a", true, true, 0 },
+        { "a", "A", false, true, 1 },
+        { "a", "ab", false, false, -1 },
+        { "ab", "a", false, false, 1 },
+        { "@", "`", false, false, -1 },
+        { "[", "{", false, false, -1 },
+        { "\xC3\x84", "\xC3\xA4", false, false, -1 },
+        { "a", "\xC3\xA4", false, false, -1 },
     };
 
     (void)state;
@@ -55,7 +63,8 @@ static void integers(void **state)
     for (size_t i = 0; i < COUNT(CASES); i++) {
         int64_t got = 4711;
 
-        CHECK(cell_to_i64(cell_of(CASES[i].in), &got) == CASES[i].good, "'%s'", CASES[i].in ? CASES[i].in : "(absent)");
+        CHECK(cell_to_i64(cell_of(CASES[i].in), &got) == CASES[i].good, "'%s'",
+              CASES[i].in ? CASES[i].in : "(absent)");
         CHECK(got == (CASES[i].good ? CASES[i].want : 4711), "'%s' gave %lld", CASES[i].in ? CASES[i].in : "(absent)",
               (long long)got);
     }
@@ -132,7 +141,7 @@ static void every_code_point(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(compare), cmocka_unit_test(integers), cmocka_unit_test(copies),
+        cmocka_unit_test(compare), cmocka_unit_test(integers),         cmocka_unit_test(copies),
         cmocka_unit_test(utf8),    cmocka_unit_test(every_code_point),
     };
 

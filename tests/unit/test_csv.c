@@ -88,7 +88,8 @@ static int64_t fill(void *arg, void *buf, size_t n, struct err *reterr)
     return (int64_t)k;
 }
 
-static void read_all(const char *p, size_t n, size_t step, const struct csv_dialect *d, bool places, struct strbuf *out)
+static void read_all(const char *p, size_t n, size_t step, const struct csv_dialect *d, bool places,
+                     struct strbuf *out)
 {
     struct source s = { p, n, step };
     struct csv_reader *r = NULL;
@@ -141,7 +142,8 @@ static const struct {
     { "two stray in a row", TEXT("a\nx\"\ny\"\nz\n"), "[a]/!stray quote<x\">/!stray quote<y\">/[z]/" },
     { "stray quote in the last row", TEXT("a\nx\"y"), "[a]/!stray quote<x\"y>/" },
     { "stray quote, CRLF", TEXT("a,b\r\n5\" pipe,x\r\n1,2\r\n"), "[a][b]/!stray quote<5\" pipe,x>/[1][2]/" },
-    { "open quote, next row is quoted", TEXT("a,b\n1,\"x\n2,\"y\"\n3,z\n"), "[a][b]/!stray quote<1,\"x>/[2][y]/[3][z]/" },
+    { "open quote, next row is quoted", TEXT("a,b\n1,\"x\n2,\"y\"\n3,z\n"),
+      "[a][b]/!stray quote<1,\"x>/[2][y]/[3][z]/" },
     { "open quote, then quoted first", TEXT("a,b\n1,\"x\n\"2\",\"y\"\n"), "[a][b]/!stray quote<1,\"x>/[2][y]/" },
     { "open quote to the end", TEXT("a,b\n1,\"x\n2,y\n3,z\n"),
       "[a][b]/!quoted field is not closed<1,\"x>/[2][y]/[3][z]/" },
@@ -152,9 +154,11 @@ static const struct {
     { "NUL", TEXT("a,b\n1,x\0y\n2,z\n"), "[a][b]/!NUL octet<1,x\\0y>/[2][z]/" },
     { "NUL in quotes over lines", TEXT("a,b\n1,\"x\n\0y\"\n2,z\n"), "[a][b]/!NUL octet<1,\"x\n\\0y\">/[2][z]/" },
     { "nothing but a NUL", TEXT("a,b\n\0\n2,z\n"), "[a][b]/!NUL octet<\\0>/[2][z]/" },
-    { "bad UTF-8", TEXT("a,b\n1,M\xFCller\n2,z\n"), "[a][b]/!text is not valid in the file's encoding<1,M\xFCller>/[2][z]/" },
+    { "bad UTF-8", TEXT("a,b\n1,M\xFCller\n2,z\n"),
+      "[a][b]/!text is not valid in the file's encoding<1,M\xFCller>/[2][z]/" },
     { "overlong UTF-8", TEXT("a\n\xC0\xAF\nz\n"), "[a]/!text is not valid in the file's encoding<\xC0\xAF>/[z]/" },
-    { "cut UTF-8 at the end", TEXT("a\nz\n\xE2\x82"), "[a]/[z]/!text is not valid in the file's encoding<\xE2\x82>/" },
+    { "cut UTF-8 at the end", TEXT("a\nz\n\xE2\x82"),
+      "[a]/[z]/!text is not valid in the file's encoding<\xE2\x82>/" },
     { "bad UTF-8 and a stray quote", TEXT("a\n\xFF\"\nz\n"), "[a]/!stray quote<\xFF\">/[z]/" },
 };
 
@@ -229,7 +233,10 @@ static void places(void **state)
         { "LF", TEXT("a,b\n1,2\n3,4\n"), "[a][b]/1@4:2 [1][2]/2@8:3 [3][4]/" },
         { "CRLF and blank lines", TEXT("a\r\n\r\n1\r\n\r\n2\r\n"), "[a]/1@5:3 [1]/2@10:5 [2]/" },
         { "CR alone", TEXT("a\r1\r\r2"), "[a]/1@2:2 [1]/2@5:4 [2]/" },
-        { "BOM counts", TEXT("\xEF\xBB\xBF" "a\n1\n"), "[a]/1@5:2 [1]/" },
+        { "BOM counts",
+          TEXT("\xEF\xBB\xBF"
+               "a\n1\n"),
+          "[a]/1@5:2 [1]/" },
         { "field over lines", TEXT("a,b\n\"x\ny\r\nz\",1\n2,3\n"), "[a][b]/1@4:2 [x\ny\r\nz][1]/2@15:5 [2][3]/" },
         { "faults count", TEXT("a\nx\"\n1\n\"y\n2\n"),
           "[a]/1@2:2 !stray quote<x\">/2@5:3 [1]/3@7:4 !quoted field is not closed<\"y>/4@10:5 [2]/" },
@@ -254,13 +261,22 @@ static void encodings(void **state)
         size_t n;
         const char *want;
     } ENCODED[] = {
-        { "UTF-16LE by BOM", ENC_AUTO, TEXT("\xFF\xFE" "a\0\n\0\xE9\0\r\0\n\0=\xD8\0\xDE\n\0"),
+        { "UTF-16LE by BOM", ENC_AUTO,
+          TEXT("\xFF\xFE"
+               "a\0\n\0\xE9\0\r\0\n\0=\xD8\0\xDE\n\0"),
           "[a]/1@6:2 [\xC3\xA9]/2@12:3 [\xF0\x9F\x98\x80]/" },
         { "UTF-16BE by BOM", ENC_AUTO, TEXT("\xFE\xFF\0a\0\n\0\xE9\0\r\0\n\xD8=\xDE\0\0\n"),
           "[a]/1@6:2 [\xC3\xA9]/2@12:3 [\xF0\x9F\x98\x80]/" },
         { "UTF-16LE told, no BOM", ENC_UTF16LE, TEXT("a\0\n\0b\0"), "[a]/1@4:2 [b]/" },
-        { "UTF-16LE told, BOM", ENC_UTF16LE, TEXT("\xFF\xFE" "a\0\n\0b\0"), "[a]/1@6:2 [b]/" },
-        { "U+0A0D is no line end", ENC_UTF16LE, TEXT("a\0\n\0\x0D\x0A" "b\0\n\0"), "[a]/1@4:2 [\xE0\xA8\x8D" "b]/" },
+        { "UTF-16LE told, BOM", ENC_UTF16LE,
+          TEXT("\xFF\xFE"
+               "a\0\n\0b\0"),
+          "[a]/1@6:2 [b]/" },
+        { "U+0A0D is no line end", ENC_UTF16LE,
+          TEXT("a\0\n\0\x0D\x0A"
+               "b\0\n\0"),
+          "[a]/1@4:2 [\xE0\xA8\x8D"
+          "b]/" },
         { "UTF-16, quotes over lines", ENC_UTF16LE, TEXT("a\0\n\0\"\0x\0\r\0\n\0y\0\"\0\n\0z\0"),
           "[a]/1@4:2 [x\r\ny]/2@18:4 [z]/" },
         { "UTF-16, lone high", ENC_UTF16LE, TEXT("a\0\n\0=\xD8\n\0b\0\n\0"),
@@ -280,7 +296,10 @@ static void encodings(void **state)
           "[a]/1@2:2 !text is not valid in the file's encoding<x\xEF\xBF\xBDy>/2@6:3 [b]/" },
         { "CP1252, NUL", ENC_CP1252, TEXT("a\nx\0y\nb\n"), "[a]/1@2:2 !NUL octet<x\\0y>/2@6:3 [b]/" },
         { "CP1252 has no BOM", ENC_CP1252, TEXT("\xEF\xBB\xBF\n"), "[\xC3\xAF\xC2\xBB\xC2\xBF]/" },
-        { "UTF-8 told, BOM", ENC_UTF8, TEXT("\xEF\xBB\xBF" "a\nb\n"), "[a]/1@5:2 [b]/" },
+        { "UTF-8 told, BOM", ENC_UTF8,
+          TEXT("\xEF\xBB\xBF"
+               "a\nb\n"),
+          "[a]/1@5:2 [b]/" },
     };
 
     (void)state;
@@ -353,7 +372,8 @@ static void ceiling(void **state)
         const char *name, *in;
         size_t n;
         const char *want;
-    } LONG[] = { /* ten octets a row, line ends included */
+    } LONG[] = {
+        /* ten octets a row, line ends included */
         { "just fits", TEXT("a\n123456789\nx\n"), "[a]/1@2:2 [123456789]/2@12:3 [x]/" },
         { "one too long", TEXT("a\n1234567890\nx\n"), "[a]/1@2:2 !row is too long<1234567890>/2@13:3 [x]/" },
         { "much too long", TEXT("a\n12345678901234567890123\r\nx\n"),
@@ -494,10 +514,20 @@ static void writing(void **state)
         const char *in, *want;
         char delimiter;
     } ADD[] = {
-        { NULL, "", ',' },      { "", "\"\"", ',' },          { "a", "a", ',' },          { "a,b", "\"a,b\"", ',' },
-        { "a,b", "a,b", ';' },  { "a;b", "\"a;b\"", ';' },    { "a\"b", "\"a\"\"b\"", ',' }, { "a\nb", "\"a\nb\"", ',' },
-        { "a\rb", "\"a\rb\"", ',' }, { " a", "\" a\"", ',' }, { "a ", "\"a \"", ',' },    { "a b", "a b", ',' },
-        { "\t", "\"\t\"", ',' }, { "\"", "\"\"\"\"", ',' },
+        { NULL, "", ',' },
+        { "", "\"\"", ',' },
+        { "a", "a", ',' },
+        { "a,b", "\"a,b\"", ',' },
+        { "a,b", "a,b", ';' },
+        { "a;b", "\"a;b\"", ';' },
+        { "a\"b", "\"a\"\"b\"", ',' },
+        { "a\nb", "\"a\nb\"", ',' },
+        { "a\rb", "\"a\rb\"", ',' },
+        { " a", "\" a\"", ',' },
+        { "a ", "\"a \"", ',' },
+        { "a b", "a b", ',' },
+        { "\t", "\"\t\"", ',' },
+        { "\"", "\"\"\"\"", ',' },
     };
     struct strbuf line = { 0 }, out = { 0 };
 
@@ -511,7 +541,8 @@ static void writing(void **state)
         CHECK_STR(strbuf_str(&line), ADD[i].want, "case %zu", i);
         strbuf_addf(&line, "%cx\n", ADD[i].delimiter);
         strbuf_reset(&out);
-        strbuf_addf(&want, "[h][i]/%s%s%s[x]/", ADD[i].in ? "[" : "~", ADD[i].in ? ADD[i].in : "", ADD[i].in ? "]" : "");
+        strbuf_addf(&want, "[h][i]/%s%s%s[x]/", ADD[i].in ? "[" : "~", ADD[i].in ? ADD[i].in : "",
+                    ADD[i].in ? "]" : "");
         {
             struct strbuf file = { 0 };
 
@@ -542,8 +573,8 @@ static void beyond_4_gib(void **state)
     CHECK_OK(csv_open("sparse.csv", NULL, &r, &e), &e);
     CHECK_OK(csv_seek(r, at, 4000000000u + 5, 5000000000u, &e), &e);
     show_rest(r, true, &out);
-    CHECK_STR(strbuf_str(&out), "5000000000@4294967419:4000000005 [7][seven]/5000000001@4294967427:4000000006 [8][eight]/",
-              "64 bits");
+    CHECK_STR(strbuf_str(&out),
+              "5000000000@4294967419:4000000005 [7][seven]/5000000001@4294967427:4000000006 [8][eight]/", "64 bits");
     csv_close(r);
     strbuf_release(&out);
     (void)unlink("sparse.csv");
@@ -552,11 +583,10 @@ static void beyond_4_gib(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows),          cmocka_unit_test(seek_anywhere), cmocka_unit_test(places),
-        cmocka_unit_test(encodings),     cmocka_unit_test(dialects),      cmocka_unit_test(header_faults),
-        cmocka_unit_test(ceiling),       cmocka_unit_test(files),         cmocka_unit_test(source_fails),
-        cmocka_unit_test(writing),       cmocka_unit_test(beyond_4_gib),
-        cmocka_unit_test(open_quote_in_a_large_file),
+        cmocka_unit_test(rows),      cmocka_unit_test(seek_anywhere), cmocka_unit_test(places),
+        cmocka_unit_test(encodings), cmocka_unit_test(dialects),      cmocka_unit_test(header_faults),
+        cmocka_unit_test(ceiling),   cmocka_unit_test(files),         cmocka_unit_test(source_fails),
+        cmocka_unit_test(writing),   cmocka_unit_test(beyond_4_gib),  cmocka_unit_test(open_quote_in_a_large_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,8 +116,11 @@ static void scan_troubles(void **state)
           { "GET", "accounts", 200, NULL, "{" CTX ",\"value\":[],\"@odata.nextLink\":\"https://evil.example/x\"}" },
           EC_FORMAT,
           "another host" },
-        { "an object is not a table", { "GET", "accounts", 200, NULL, "{}" }, EC_DATAVERSE, "not a collection" },
-        { "cut answer", { "GET", "accounts", 200, NULL, "{" CTX ",\"value\":[{\"name\":" }, EC_FORMAT, "" },
+        { "an object is not a table", { "GET", "accounts", 200, NULL, " {} " }, EC_DATAVERSE, "not a collection" },
+        { "cut answer",
+          { "GET", "accounts", 200, NULL, "{" CTX ",\"value\":[{\"name\":}" },
+          EC_DATAVERSE,
+          "cannot be read" },
         { "refused",
           { "GET", "accounts", 400, NULL,
             "{\"error\":{\"code\":\"0x0\",\"message\":\"Could not find a property named 'x'\"}}" },
@@ -146,6 +149,40 @@ static void scan_troubles(void **state)
         strbuf_release(&got);
         bench_free(b);
     }
+}
+
+static enum ec refuse_row(void *arg, const struct json *row, struct err *reterr)
+{
+    (void)arg;
+    (void)row;
+    return err_set(reterr, EC_FORMAT, "this row is not for me");
+}
+
+/* A page of a proxy under status 200 is asked for again; an error of the caller stays the caller's. */
+static void scan_garbage(void **state)
+{
+    static const struct canned C[] = {
+        { "GET", "accounts", 200, NULL, "<html>one moment</html>" },
+        { "GET", "accounts", 200, NULL, "" },
+        { "GET", "accounts", 200, NULL, "\xef\xbb\xbf{" CTX ",\"value\":[{\"name\":\"a\"}]}\r\n" },
+        { "GET", "accounts", 200, NULL, "{" CTX ",\"value\":[{\"name\":\"a\"}]}" },
+        { "GET", "accounts", 200, NULL, "x" },
+        { "GET", "accounts", 200, NULL, "{" },
+        { "GET", "accounts", 200, NULL, "}" },
+    };
+    struct bench *b = BENCH(C);
+    struct strbuf got = { 0 };
+    struct err e = { 0 };
+
+    (void)state;
+    if (dv_scan(b->d, "accounts", "name", NULL, false, note, &got, NULL, &e))
+        fail_msg("%s", e.msg);
+    assert_string_equal(strbuf_str(&got), "a ");
+    assert_int_equal(dv_scan(b->d, "accounts", "name", NULL, false, refuse_row, NULL, NULL, &e), EC_FORMAT);
+    assert_string_equal(e.msg, "this row is not for me");
+    assert_int_equal(dv_scan(b->d, "accounts", "name", NULL, false, note, &got, NULL, &e), EC_DATAVERSE);
+    strbuf_release(&got);
+    bench_free(b);
 }
 
 static void tracking(void **state)
@@ -598,10 +635,10 @@ static void dualwrite_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scan_pages),     cmocka_unit_test(scan_troubles),   cmocka_unit_test(tracking),
-        cmocka_unit_test(lost_positions), cmocka_unit_test(get_and_count),   cmocka_unit_test(find_rows),
-        cmocka_unit_test(single_writes),  cmocka_unit_test(settings),        cmocka_unit_test(whoami),
-        cmocka_unit_test(metadata),       cmocka_unit_test(dualwrite_state),
+        cmocka_unit_test(scan_pages), cmocka_unit_test(scan_troubles),  cmocka_unit_test(scan_garbage),
+        cmocka_unit_test(tracking),   cmocka_unit_test(lost_positions), cmocka_unit_test(get_and_count),
+        cmocka_unit_test(find_rows),  cmocka_unit_test(single_writes),  cmocka_unit_test(settings),
+        cmocka_unit_test(whoami),     cmocka_unit_test(metadata),       cmocka_unit_test(dualwrite_state),
     };
 
     return cmocka_run_group_tests_name("dv_read", tests, NULL, NULL);

@@ -107,7 +107,8 @@ static void texts(void **state)
             CHECK(rc == CASES[i].rc, "%s, %zu at a time: %s", CASES[i].name, step, e.msg);
             CHECK(rc == e.code, "%s: code", CASES[i].name);
             if (!rc)
-                CHECK_STR(strbuf_str(&out), CASES[i].want ? CASES[i].want : in, "%s, %zu at a time", CASES[i].name, step);
+                CHECK_STR(strbuf_str(&out), CASES[i].want ? CASES[i].want : in, "%s, %zu at a time", CASES[i].name,
+                          step);
             strbuf_release(&out);
             strbuf_release(&rows);
         }
@@ -119,7 +120,8 @@ static void rows(void **state)
     static const struct {
         const char *name, *in, *rows, *envelope;
     } CASES[] = {
-        { "a page", "{\"@odata.context\":\"x\",\"value\":[{\"a\":1,\"b\":[{\"c\":{}}]},{\"a\":2}],\"@odata.nextLink\":\"n\"}",
+        { "a page",
+          "{\"@odata.context\":\"x\",\"value\":[{\"a\":1,\"b\":[{\"c\":{}}]},{\"a\":2}],\"@odata.nextLink\":\"n\"}",
           "{\"a\":1,\"b\":[{\"c\":{}}]} {\"a\":2}",
           "{\"@odata.context\":\"x\",\"value\":[],\"@odata.nextLink\":\"n\"}" },
         { "no rows", "{\"value\":[]}", "", "{\"value\":[]}" },
@@ -195,8 +197,10 @@ static void limits(void **state)
         strbuf_addc(&s, '1');
         for (int i = depth; i-- > 0;)
             strbuf_addc(&s, i % 2 ? ']' : '}');
-        CHECK(read_whole(s.buf, s.len, NULL, NULL, &e) == (depth <= 64 ? EC_OK : EC_LIMIT), "depth %d: %s", depth, e.msg);
-        CHECK(read_rows(s.buf, s.len, 1, NULL, NULL, NULL, &e) == (depth <= 64 ? EC_OK : EC_LIMIT), "depth %d", depth);
+        CHECK(read_whole(s.buf, s.len, NULL, NULL, &e) == (depth <= 64 ? EC_OK : EC_LIMIT), "depth %d: %s", depth,
+              e.msg);
+        CHECK(read_rows(s.buf, s.len, 1, NULL, NULL, NULL, &e) == (depth <= 64 ? EC_OK : EC_LIMIT), "depth %d",
+              depth);
     }
     CHECK(read_whole("[1234]", 6, &(struct json_limits){ .octets = 6 }, NULL, &e) == EC_OK, "just enough octets");
     CHECK(read_whole("[1234]", 6, &(struct json_limits){ .octets = 5 }, NULL, &e) == EC_LIMIT, "too many octets");
@@ -205,8 +209,9 @@ static void limits(void **state)
         static const struct {
             const char *in;
             enum ec rc;
-        } TOKENS[] = { { "\"1234567\"", EC_OK },  { "\"12345678\"", EC_OK },      { "\"123456789\"", EC_LIMIT },
-                       { "[12345678]", EC_OK },   { "[123456789]", EC_LIMIT },    { "\"1234\\u0041\"", EC_LIMIT },
+        } TOKENS[] = { { "\"1234567\"", EC_OK },       { "\"12345678\"", EC_OK },
+                       { "\"123456789\"", EC_LIMIT },  { "[12345678]", EC_OK },
+                       { "[123456789]", EC_LIMIT },    { "\"1234\\u0041\"", EC_LIMIT },
                        { "[1234567,1234567]", EC_OK }, { "{\"123456789\":1}", EC_LIMIT } };
 
         for (size_t i = 0; i < COUNT(TOKENS); i++)
@@ -233,8 +238,8 @@ static void many_members(void **state)
         for (int i = 0; i < N; i++)
             strbuf_addf(&s, "\"member %d\":{\"x\":%d},", i, i);
         strbuf_addf(&s, "\"member %d\":0}", twice < 0 ? N : twice);
-        CHECK(read_whole(s.buf, s.len, NULL, NULL, &e) == (twice < 0 ? EC_OK : EC_FORMAT), "member %d twice: %s", twice,
-              e.msg);
+        CHECK(read_whole(s.buf, s.len, NULL, NULL, &e) == (twice < 0 ? EC_OK : EC_FORMAT), "member %d twice: %s",
+              twice, e.msg);
     }
     strbuf_release(&s);
 }
@@ -415,10 +420,11 @@ static void samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts),           cmocka_unit_test(rows),           cmocka_unit_test(row_refused),
-        cmocka_unit_test(limits),          cmocka_unit_test(many_members),   cmocka_unit_test(errors_tell_where),
-        cmocka_unit_test(access_members),  cmocka_unit_test(set_last_then_append),
-        cmocka_unit_test(writer),          cmocka_unit_test(samples),
+        cmocka_unit_test(texts),          cmocka_unit_test(rows),
+        cmocka_unit_test(row_refused),    cmocka_unit_test(limits),
+        cmocka_unit_test(many_members),   cmocka_unit_test(errors_tell_where),
+        cmocka_unit_test(access_members), cmocka_unit_test(set_last_then_append),
+        cmocka_unit_test(writer),         cmocka_unit_test(samples),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,7 +267,8 @@ static void failing_migration(void **state)
         "insert into c values(1)",
         "delete from p"
     };
-    static const struct store_schema B2 = { OUR_ID, 2, BROKEN }, O1 = { OUR_ID, 1, ORPHANS }, O2 = { OUR_ID, 2, ORPHANS };
+    static const struct store_schema B2 = { OUR_ID, 2, BROKEN }, O1 = { OUR_ID, 1, ORPHANS },
+                                     O2 = { OUR_ID, 2, ORPHANS };
     struct store *s = NULL;
     struct err e = { 0 };
 
@@ -277,7 +278,8 @@ static void failing_migration(void **state)
     CHECK(strstr(e.msg, "version 1 to 2"), "%s", e.msg);
     s = open_ok("f.db", STORE_WRITE, &V1);
     CHECK(ask(s, "pragma user_version") == 1, "as it was");
-    CHECK(ask(s, "select count(*) from sqlite_schema where name = 'half'") == 0 && ask(s, "select count(*) from t") == 0,
+    CHECK(ask(s, "select count(*) from sqlite_schema where name = 'half'") == 0 &&
+              ask(s, "select count(*) from t") == 0,
           "nothing of the step");
     store_close(s);
     s = NULL;
@@ -297,8 +299,9 @@ static void not_ours(void **state)
     struct err e = { 0 };
 
     (void)state;
-    CHECK_OK(file_write_atomic("text.db", "This is a letter, not a database. It is long enough to have a header, though: "
-                                          "one hundred octets are needed before anybody looks at it.",
+    CHECK_OK(file_write_atomic("text.db",
+                               "This is a letter, not a database. It is long enough to have a header, though: "
+                               "one hundred octets are needed before anybody looks at it.",
                                135, 0600, &e),
              &e);
     CHECK(store_open("text.db", STORE_WRITE, &V1, &s, &e) == EC_STATE && !s, "%s", e.msg);
@@ -309,15 +312,16 @@ static void not_ours(void **state)
     CHECK(!sqlite3_open("foreign.db", &db) && !sqlite3_exec(db, "create table x(y)", NULL, NULL, NULL), "foreign");
     sqlite3_close(db);
     CHECK_OK(file_read("foreign.db", 1 << 20, &before, &e), &e);
-    CHECK(store_open("foreign.db", STORE_WRITE, &V1, &s, &e) == EC_STATE && !s && strstr(e.msg, "not one of"), "%s", e.msg);
+    CHECK(store_open("foreign.db", STORE_WRITE, &V1, &s, &e) == EC_STATE && !s && strstr(e.msg, "not one of"), "%s",
+          e.msg);
     CHECK_OK(file_read("foreign.db", 1 << 20, &after, &e), &e);
     CHECK(before.len == after.len && !memcmp(before.buf, after.buf, before.len), "left exactly as it was");
     store_close(open_ok("kind.db", STORE_WRITE, &V1));
     CHECK(store_open("kind.db", STORE_WRITE, &OTHER, &s, &e) == EC_STATE && !s, "another kind of ours: %s", e.msg);
     CHECK(store_open("missing.db", STORE_READ, &V1, &s, &e) == EC_STATE && !file_exists("missing.db"), "%s", e.msg);
     CHECK(store_open("missing.db", STORE_SEALED, &V1, &s, &e) == EC_STATE && !file_exists("missing.db"), "%s", e.msg);
-    CHECK(store_open("no/such/folder/x.db", STORE_WRITE, &V1, &s, &e) == EC_STATE && strstr(e.msg, "does not exist"), "%s",
-          e.msg);
+    CHECK(store_open("no/such/folder/x.db", STORE_WRITE, &V1, &s, &e) == EC_STATE && strstr(e.msg, "does not exist"),
+          "%s", e.msg);
     CHECK(file_write_atomic("empty.db", "", 0, 0600, &e) == EC_OK, "empty");
     CHECK(store_open("empty.db", STORE_READ, &V1, &s, &e) == EC_STATE && strstr(e.msg, "empty"), "%s", e.msg);
     store_close(open_ok("empty.db", STORE_WRITE, &V1)); /* which may become ours */
@@ -361,7 +365,8 @@ static void building(void **state)
     CHECK_OK(store_begin(s, &e), &e);
     CHECK(store_finish(s, &e) == EC_BUG, "a transaction is open");
     s = NULL;
-    CHECK(store_open(NAMES[0], STORE_SEALED, &V2, &s, &e) == EC_STATE && !s && strstr(e.hint, "snapshot"), "older: %s", e.msg);
+    CHECK(store_open(NAMES[0], STORE_SEALED, &V2, &s, &e) == EC_STATE && !s && strstr(e.hint, "snapshot"),
+          "older: %s", e.msg);
 }
 
 /* `ulimit -f` and a page limit stand for a full disk. */
@@ -452,8 +457,9 @@ static void killed_writer(void **state)
     if (!child) {
         struct store *w = NULL;
 
-        if (store_open("killed.db", STORE_WRITE, &V1, &w, NULL) || store_exec(w, "insert into t(id) values(1)", NULL) ||
-            store_begin(w, NULL) || store_exec(w, "insert into t(id) values(2)", NULL))
+        if (store_open("killed.db", STORE_WRITE, &V1, &w, NULL) ||
+            store_exec(w, "insert into t(id) values(1)", NULL) || store_begin(w, NULL) ||
+            store_exec(w, "insert into t(id) values(2)", NULL))
             _exit(1);
         raise(SIGKILL);
     }
@@ -469,11 +475,11 @@ static void killed_writer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(settings),          cmocka_unit_test(binding),      cmocka_unit_test(sticky_errors),
-        cmocka_unit_test(many_statements),   cmocka_unit_test(transactions), cmocka_unit_test(two_connections),
-        cmocka_unit_test(migration),         cmocka_unit_test(failing_migration),
-        cmocka_unit_test(not_ours),          cmocka_unit_test(building),     cmocka_unit_test(disk_full),
-        cmocka_unit_test(read_only_folder),  cmocka_unit_test(killed_writer),
+        cmocka_unit_test(settings),        cmocka_unit_test(binding),           cmocka_unit_test(sticky_errors),
+        cmocka_unit_test(many_statements), cmocka_unit_test(transactions),      cmocka_unit_test(two_connections),
+        cmocka_unit_test(migration),       cmocka_unit_test(failing_migration), cmocka_unit_test(not_ours),
+        cmocka_unit_test(building),        cmocka_unit_test(disk_full),         cmocka_unit_test(read_only_folder),
+        cmocka_unit_test(killed_writer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

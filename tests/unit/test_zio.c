@@ -69,7 +69,8 @@ static void round_trip(void **state)
                 if (STEPS[k] == 1 && SIZES[i] > 200000)
                     continue;
                 write_file(path, level, p, SIZES[i], STEPS[k]);
-                CHECK(read_file(path, STEPS[k], &out, &e) == (int64_t)SIZES[i], "%zu by %zu: %s", SIZES[i], STEPS[k], e.msg);
+                CHECK(read_file(path, STEPS[k], &out, &e) == (int64_t)SIZES[i], "%zu by %zu: %s", SIZES[i], STEPS[k],
+                      e.msg);
                 CHECK(!SIZES[i] || !memcmp(out.buf, p, SIZES[i]), "%zu by %zu", SIZES[i], STEPS[k]);
                 CHECK(!stat(path, &st) && (st.st_mode & 0777) == 0600, "mode");
                 CHECK(level == 0 || SIZES[i] < 1000 || (size_t)st.st_size < SIZES[i], "smaller");
@@ -246,8 +247,9 @@ static void disk_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip), cmocka_unit_test(damaged), cmocka_unit_test(two_frames), cmocka_unit_test(seeking),
-        cmocka_unit_test(blocks),     cmocka_unit_test(threads), cmocka_unit_test(disk_full),
+        cmocka_unit_test(round_trip), cmocka_unit_test(damaged), cmocka_unit_test(two_frames),
+        cmocka_unit_test(seeking),    cmocka_unit_test(blocks),  cmocka_unit_test(threads),
+        cmocka_unit_test(disk_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

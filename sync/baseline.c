@@ -1,0 +1,207 @@
+/* baseline.c -- the merge base: an immutable leaf file and what changed since. Writes baseline, base_overlay, cursor. */
+#include "base/clock.h"
+#include "base/step.h"
+#include "sync/delta_row.h"
+
+#include <stdlib.h>
+
+struct baseline {
+    struct map_ctx *m;
+    struct leaf_file *f;
+};
+
+static enum ec put_cursor(struct map_ctx *m, const char *side, const char *company, const char *value,
+                          struct err *reterr)
+{
+    struct query *q =
+        store_query(m->state, "insert or replace into cursor(side, company, value, moved_at) values(?1, ?2, ?3, ?4)");
+    char now[32];
+
+    clock_format_utc(clock_utc_ms(), now);
+    query_str(q, 1, side);
+    query_str(q, 2, company);
+    query_str(q, 3, value);
+    query_str(q, 4, now);
+    return query_run(q, reterr);
+}
+
+enum ec cursor_set(struct map_ctx *m, const char *side, const char *company, const char *value, struct err *reterr)
+{
+    return put_cursor(m, side, company, value, reterr);
+}
+
+enum ec cursor_get(struct map_ctx *m, const char *side, const char *company, struct arena *a, char **ret,
+                   struct err *reterr)
+{
+    struct query *q = store_query(m->state, "select value from cursor where side = ?1 and company = ?2");
+
+    *ret = NULL;
+    query_str(q, 1, side);
+    query_str(q, 2, company);
+    if (query_step(q))
+        *ret = arena_strdup(a, query_get_str(q, 0));
+    return query_done(q, reterr);
+}
+
+enum ec baseline_set(struct map_ctx *m, const struct snapshot *dv, struct err *reterr)
+{
+    struct query *q;
+    char now[32], hash[65];
+    enum ec rc;
+
+    clock_format_utc(clock_utc_ms(), now);
+    bind_hash(m->b, hash);
+    STEP(baseline_store);
+    rc = store_begin(m->state, reterr);
+    if (rc)
+        return rc;
+    rc = store_exec(m->state,
+                    "delete from base_overlay; delete from flips; delete from pending where state in ('new', "
+                    "'sending', 'poison');",
+                    reterr);
+    if (!rc) {
+        q = store_query(
+            m->state, "insert or replace into baseline(one, file, rows, map_hash, set_at) values(1, ?1, ?2, ?3, ?4)");
+        query_str(q, 1, strrchr(dv->path, '/') + 1);
+        query_int(q, 2, (int64_t)dv->rows);
+        query_str(q, 3, hash);
+        query_str(q, 4, now);
+        rc = query_run(q, reterr);
+    }
+    if (!rc && dv->cursor[0])
+        rc = put_cursor(m, "dataverse", "", dv->cursor, reterr);
+    rc = store_end(m->state, rc, reterr);
+    STEP(baseline_stored);
+    return rc;
+}
+
+enum ec baseline_open(struct map_ctx *m, struct baseline **ret, struct err *reterr)
+{
+    struct baseline *b = NULL;
+    struct arena a = { 0 };
+    struct query *q = store_query(m->state, "select file from baseline");
+    char *path = NULL;
+    enum ec rc;
+
+    if (query_step(q))
+        path = arena_printf(&a, "%s/%s", m->dir, query_get_str(q, 0));
+    rc = query_done(q, reterr);
+    if (!rc && !path)
+        rc = err_set(reterr, EC_NOTFOUND, "map '%s' has no baseline yet", m->cfg->alias);
+    if (!rc) {
+        b = xcalloc(1, sizeof(*b));
+        b->m = m;
+        rc = leaf_open(path, &b->f, reterr);
+        if (!rc && leaf_cells(b->f) != m->b->n)
+            rc =
+                err_set(reterr, EC_STATE,
+                        "the fields of map '%s' changed since its baseline; run 'dmfsync parity' and 'handoff' again",
+                        m->cfg->alias);
+    }
+    arena_release(&a);
+    if (rc)
+        baseline_close(b);
+    else
+        *ret = b;
+    return rc;
+}
+
+void baseline_close(struct baseline *b)
+{
+    if (!b)
+        return;
+    leaf_close(b->f);
+    free(b);
+}
+
+enum ec baseline_row(struct baseline *b, struct digest key, struct arena *a, struct base_row *ret, struct err *reterr)
+{
+    struct query *q = store_query(b->m->state, "select row, dv_id from base_overlay where key_digest = ?1");
+    struct base_row r = { 0 };
+    struct leaf_row leaf;
+    char octets[16];
+    bool found, damaged = false;
+    enum ec rc;
+
+    delta_key_octets(key, octets);
+    query_blob(q, 1, octets, 16);
+    found = query_step(q);
+    if (found) {
+        struct cell blob = query_get_blob(q, 0);
+
+        r.deleted = cell_absent(blob);
+        r.dv_id = cell_dup(a, query_get_cell(q, 1));
+        if (!r.deleted) {
+            r.cells = arena_zalloc(a, (b->m->b->n + 1) * sizeof(*r.cells));
+            damaged = !row_unpack(arena_dup(a, blob.ptr, blob.len), blob.len, r.cells, b->m->b->n);
+        }
+    }
+    rc = query_done(q, reterr);
+    if (!rc && damaged)
+        rc = err_set(reterr, EC_STATE, "a row of the baseline of map '%s' is damaged", b->m->cfg->alias);
+    if (!rc && !found) {
+        rc = leaf_find(b->f, key, a, &leaf, &found, reterr);
+        if (!rc && found) {
+            struct cell etag;
+
+            r.cells = arena_zalloc(a, (b->m->b->n + 1) * sizeof(*r.cells));
+            memcpy(r.cells, leaf.cells, b->m->b->n * sizeof(*r.cells));
+            (void)dv_extra_split(leaf.extra, &r.dv_id, &etag);
+        }
+    }
+    if (!rc)
+        *ret = r;
+    return rc;
+}
+
+enum ec baseline_put(struct map_ctx *m, struct digest key, struct cell key_text, const struct cell *cells,
+                     struct cell dv_id, struct err *reterr)
+{
+    struct query *q = store_query(
+        m->state, "insert or replace into base_overlay(key_digest, key, row, dv_id, changed_at) values(?1, ?2, ?3, "
+                  "?4, ?5)");
+    struct strbuf row = STRBUF(0);
+    char octets[16], now[32];
+    enum ec rc;
+
+    clock_format_utc(clock_utc_ms(), now);
+    delta_key_octets(key, octets);
+    query_blob(q, 1, octets, 16);
+    query_cell(q, 2, key_text);
+    if (cells) {
+        row_pack(&row, cells, m->b->n);
+        query_blob(q, 3, row.buf, row.len);
+    }
+    query_cell(q, 4, cell_absent(dv_id) ? CELL_LIT("") : dv_id);
+    query_str(q, 5, now);
+    rc = query_run(q, reterr);
+    strbuf_release(&row);
+    return rc;
+}
+
+/* Keys of the baseline that the leaf or the overlay holds, for key-set comparison: calls fn for each. */
+enum ec baseline_each(struct baseline *b,
+                      enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr),
+                      void *arg, struct err *reterr)
+{
+    struct leaf_walk *w = NULL;
+    struct arena a = { 0 };
+    bool more = true;
+    enum ec rc = leaf_walk_new(b->f, NULL, false, &w, reterr);
+
+    while (!rc && more) {
+        struct leaf_pair p;
+        struct base_row r;
+
+        rc = leaf_walk_next(w, true, &p, &more, reterr);
+        if (rc || !more)
+            break;
+        arena_reset(&a);
+        rc = baseline_row(b, p.key, &a, &r, reterr); /* the overlay may know better */
+        if (!rc && !r.deleted)
+            rc = fn(arg, p.key, &r, reterr);
+    }
+    leaf_walk_free(w);
+    arena_release(&a);
+    return rc;
+}
