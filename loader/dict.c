@@ -27,6 +27,8 @@ struct dict {
     struct key_set sets[MAX_SETS];
     size_t n;
     char organization[40];
+    bool lazy;
+    struct err failed; /* of a lazy question */
     struct cached cache[CACHE];
 };
 
@@ -84,6 +86,18 @@ void dict_close(struct dict *d)
         free(d->sets[i].columns);
     cache_drop(d);
     free(d);
+}
+
+void dict_lazy(struct dict *d)
+{
+    d->lazy = true;
+}
+
+enum ec dict_failed(const struct dict *d, struct err *reterr)
+{
+    if (d->failed.code && reterr)
+        *reterr = d->failed;
+    return d->failed.code;
 }
 
 const char *dict_organization(const struct dict *d)
@@ -243,7 +257,7 @@ static enum ec load_set(struct dict *d, const struct dv_table *t, const struct c
 
     if (l.no < 0 || n > MAX_PARTS)
         return err_set(reterr, EC_LIMIT, "too many kinds of lookup in one workspace");
-    if (d->sets[l.no].loaded && !fresh)
+    if ((d->sets[l.no].loaded || d->lazy) && !fresh)
         return EC_OK;
     strbuf_add(&select, t->pk.ptr, t->pk.len);
     for (size_t i = 0; i < n && !rc; i++) {
@@ -367,6 +381,49 @@ static void cache_put(struct dict *d, struct cell question, struct cell answer)
     c->answer_len = answer.len;
 }
 
+/* One row by id or by key, asked for now. Only plain key columns: nested paths are loaded up front. */
+static bool ask(struct dict *d, int no, const struct dv_table *t, const struct cell *columns, size_t n,
+                struct cell id, struct cell company, const struct cell *parts)
+{
+    struct loading l = { .d = d, .t = t, .n = n, .no = no };
+    struct strbuf select = STRBUF(0), filter = STRBUF(0);
+    struct arena a = { 0 };
+    const char *sep = "";
+    enum ec rc = EC_OK;
+
+    strbuf_add(&select, t->pk.ptr, t->pk.len);
+    for (size_t i = 0; i < n && !rc; i++) {
+        rc = split_path(d, t, columns[i], false, 0, &l.parts[i], &d->failed);
+        strbuf_addf(&select, l.parts[i].nested ? ",_%.*s_value" : ",%.*s", CELL_ARG(l.parts[i].column));
+        if (cell_absent(id) && !l.parts[i].nested) {
+            strbuf_addf(&filter, "%s%.*s eq '", sep, CELL_ARG(l.parts[i].column));
+            for (size_t k = 0; k < parts[i].len; k++) {
+                if (parts[i].ptr[k] == '\'')
+                    strbuf_addc(&filter, '\'');
+                strbuf_addc(&filter, parts[i].ptr[k]);
+            }
+            strbuf_addc(&filter, '\'');
+            sep = " and ";
+        }
+    }
+    if (t->company) {
+        const struct pair_company *c = cell_absent(id) ? pair_company(d->p, company) : NULL;
+
+        strbuf_addf(&select, ",_%.*s_value", CELL_ARG(t->company->name));
+        if (c && !cell_absent(c->dv_id))
+            strbuf_addf(&filter, "%s_%.*s_value eq %.*s", sep, CELL_ARG(t->company->name), CELL_ARG(c->dv_id));
+    }
+    if (!cell_absent(id))
+        strbuf_addf(&filter, "%.*s eq %.*s", CELL_ARG(t->pk), CELL_ARG(id));
+    if (!rc)
+        rc = dv_scan(d->p->app->dv, cell_cstr(&a, t->set), select.buf, strbuf_str(&filter), false, take_row, &l, NULL,
+                     &d->failed);
+    strbuf_release(&select);
+    strbuf_release(&filter);
+    arena_release(&a);
+    return !rc && l.rows > 0;
+}
+
 bool dict_by_id(struct dict *d, const struct dv_table *t, const struct cell *columns, size_t n, struct cell id,
                 struct arena *a, struct cell *ret_parts)
 {
@@ -387,8 +444,21 @@ bool dict_by_id(struct dict *d, const struct dv_table *t, const struct cell *col
 
             packed = (struct cell){ arena_dup(a, blob.ptr, blob.len), blob.len };
         }
-        if (query_done(q, NULL) || cell_absent(packed))
+        if (query_done(q, NULL))
             return false;
+        if (cell_absent(packed)) {
+            if (!d->lazy || !ask(d, no, t, columns, n, id, CELL_ABSENT, NULL))
+                return false;
+            query_int(q = store_query(d->s, "select parts from entry where set_no = ?1 and id = ?2"), 1, no);
+            query_cell(q, 2, id);
+            if (query_step(q)) {
+                struct cell blob = query_get_blob(q, 0);
+
+                packed = (struct cell){ arena_dup(a, blob.ptr, blob.len), blob.len };
+            }
+            if (query_done(q, NULL) || cell_absent(packed))
+                return false;
+        }
         cache_put(d, question, packed);
     }
     return row_unpack(packed.ptr, packed.len, ret_parts, n);
@@ -413,8 +483,20 @@ bool dict_by_key(struct dict *d, const struct dv_table *t, const struct cell *co
         query_cell(q, 3, key);
         if (query_step(q))
             id = cell_dup(a, query_get_cell(q, 0));
-        if (query_done(q, NULL) || cell_absent(id))
+        if (query_done(q, NULL))
             return false;
+        if (cell_absent(id)) {
+            if (!d->lazy || !ask(d, no, t, columns, n, CELL_ABSENT, company, parts))
+                return false;
+            q = store_query(d->s, "select id from entry where set_no = ?1 and company = ?2 and key = ?3");
+            query_int(q, 1, no);
+            query_cell(q, 2, company);
+            query_cell(q, 3, key);
+            if (query_step(q))
+                id = cell_dup(a, query_get_cell(q, 0));
+            if (query_done(q, NULL) || cell_absent(id))
+                return false;
+        }
         cache_put(d, question, id);
     }
     *ret_id = id;

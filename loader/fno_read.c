@@ -55,6 +55,7 @@ static void to_cells(struct record *r, const struct fno_shape *shape, struct cel
     if (!*ret_in_filter)
         return;
     *ret_faults = bind_from_fno(b, value_of, r, r->a, cells, faults, COUNT(faults));
+    *ret_in_filter = binding_row_wanted(b, cells);
     for (size_t i = b->n; i < shape->n; i++) {
         const char *why;
 

@@ -19,4 +19,16 @@ enum ec feed_fno(struct map_ctx *m, struct feed_counts *ret, struct err *reterr)
 enum ec feed_export(struct map_ctx *m, const char *project, struct cell company, char **ret_path, struct arena *a,
                     struct err *reterr);
 
+/* The rows of the fetched package of this project and company are taken: inside the caller's transaction. */
+enum ec feed_taken(struct map_ctx *m, const char *project, struct cell company, struct err *reterr);
+/*
+ * DMFSYNC_FEED_<alias>_<company>: nothing but the sync runs it, since its position moves with each run; DMFSYNC_SNAP_... for
+ * full snapshots. One per company: whether the service keeps its position per company is not documented.
+ */
+void feed_project(const struct map_ctx *m, bool feed, struct cell company, char ret[static 64]);
+/* The next export of a feed project is a full one again: forgets runs under way and the service's position. */
+enum ec feed_restart(struct map_ctx *m, const char *project, struct cell company, struct err *reterr);
+/* Does the map's F&O feed come from export projects (else from OData scans)? */
+bool feed_by_export(const struct map_ctx *m);
+
 #endif

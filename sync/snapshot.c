@@ -156,8 +156,11 @@ enum ec snapshot_fno(struct map_ctx *m, enum snapshot_origin origin, bool feed, 
             rc = fno_scan_rows(m, &shape, companies[i], add_fno, &f, &counts, reterr);
             continue;
         }
-        snprintf(project, sizeof(project), "%s_%.30s", feed ? "DMFSYNC_FEED" : "DMFSYNC_SNAP", m->cfg->alias);
-        rc = feed_export(m, project, companies[i], &path, a, reterr);
+        feed_project(m, feed, companies[i], project);
+        if (feed)
+            rc = feed_restart(m, project, companies[i], reterr);
+        if (!rc)
+            rc = feed_export(m, project, companies[i], &path, a, reterr);
         if (!rc)
             rc = fno_package_rows(m, &shape, path, companies[i], add_fno, &f, &counts, reterr);
     }
@@ -270,8 +273,7 @@ static enum ec add_dv(void *arg, const struct json *rec, struct err *reterr)
         rc = learn_self(v, rec, id, reterr);
     if (rc)
         return rc;
-    if ((b->striped &&
-         (cell_absent(v->cells[0]) || v->cells[0].ptr[0] == '?' || !binding_company_wanted(b, v->cells[0]))) ||
+    if ((b->striped && (cell_absent(v->cells[0]) || v->cells[0].ptr[0] == '?')) || !binding_row_wanted(b, v->cells) ||
         !dv_in_filter(v->m, rec, &v->a)) {
         v->excluded++;
         return EC_OK;

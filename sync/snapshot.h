@@ -24,9 +24,9 @@ struct snapshot {
 };
 enum snapshot_origin { FROM_ODATA, FROM_PACKAGE };
 /*
- * FROM_PACKAGE runs an export project per company: `feed` = the map's own feed project DMFSYNC_FEED_<alias> (its first, full
+ * FROM_PACKAGE runs an export project per company: `feed` = the feed project DMFSYNC_FEED_<alias>_<company> (its first, full
  * run sets the position from which the sync continues; taken only when the map has no F&O cursor yet or after a reset),
- * else the snapshot project DMFSYNC_SNAP_<alias> with full push. FROM_ODATA scans company by company.
+ * else the snapshot project DMFSYNC_SNAP_... with full push. FROM_ODATA scans company by company.
  */
 enum ec snapshot_fno(struct map_ctx *m, enum snapshot_origin origin, bool feed, struct arena *a, struct snapshot *ret,
                      struct err *reterr);

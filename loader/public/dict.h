@@ -13,6 +13,10 @@
 struct dict;
 enum ec dict_open(struct pair *p, struct dict **ret, struct err *reterr);
 void dict_close(struct dict *d);
+/* Lazy: nothing is loaded up front, each miss asks Dataverse for that one row (for sync, where few rows change). */
+void dict_lazy(struct dict *d);
+/* A miss that was not an answer but a failure (network): the caller must not take it for "no such row". */
+enum ec dict_failed(const struct dict *d, struct err *reterr);
 const char *dict_organization(const struct dict *d); /* Dataverse organisation id, read on opening */
 /* Reads the rows of the map's own table (for its self lookups, after its rows were written). */
 enum ec dict_load_self(struct dict *d, const struct binding *b, struct err *reterr);

@@ -23,8 +23,10 @@ enum command_needs {
 struct http;
 struct erp;
 struct dv;
+struct command_env;
 struct app {
     const struct command *command;
+    const struct command_env *env; /* what command_main() was given: `help` reads the tables */
     struct options *opt;
     struct workspace ws;
     struct config cfg;
@@ -65,6 +67,9 @@ bool option_given(const struct app *app, const char *name);
 enum ec option_int(const struct app *app, const char *name, int64_t otherwise, int64_t min, int64_t max, int64_t *ret,
                    struct err *reterr);
 
+/* `init` and `help`, which need nothing but this layer. */
+extern const struct command CLI_COMMANDS[];
+
 /* What main.c gives: opening the clients needs erp/ and dv/, which cli does not know. */
 struct command_env {
     const struct command *const *tables; /* NULL-terminated list of tables, each ending with {0} */
@@ -73,6 +78,11 @@ struct command_env {
     void (*close_clients)(struct app *app);
     const struct store_schema *work_schema;
 };
+/*
+ * Parses, opens what the command needs (workspace, configuration, lock, work.db, clients, in this order), runs it, prints the
+ * end and closes. Returns the exit status. A NEED_CONSENT command without --execute ends with NOT EXECUTED and status 0,
+ * unless it returned an error; data.executed tells. --max-duration asks the command to stop; its EC_STOPPED is EC_LIMIT then.
+ */
 int command_main(const struct command_env *env, int argc, char **argv);
 
 #endif

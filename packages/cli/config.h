@@ -2,8 +2,9 @@
  * config.h -- dmfsync.ini, the environment, and what a run of ours was started with.
  * Layer: cli (libinih). Errors: EC_CONFIG naming file, line, section and key, with what is allowed. Strict: an unknown
  * section or key is an error (a typo must not silently mean the default). Precedence: flags, environment
- * (DMFSYNC_<SECTION>_<KEY>, a map's section is DMFSYNC_MAP_<ALIAS>_<KEY>), file. Lines may be 64 KiB long
- * (libinih's own 200 are checked for and reported). Values may contain ';' (only a whole-line comment counts).
+ * (DMFSYNC_<SECTION>_<KEY>, a map's section is DMFSYNC_MAP_<ALIAS>_<KEY>), file. Lines may be 64 KiB long (libinih's own
+ * 200 are worked around). A remark is a line that begins with ';' or '#', or what follows a blank and ';'; a ';' without a
+ * blank before it belongs to the value ("credentials = a;b"), and so does everything in a value put in double quotes.
  */
 #ifndef CLI_CONFIG_H
 #define CLI_CONFIG_H
@@ -67,6 +68,8 @@ struct config {
 };
 enum ec config_read(const char *path, char *const *environ_, struct config *ret, struct err *reterr);
 void config_release(struct config *c);
+/* What signing in to these sides needs is there: url, tenant, client_id and a secret. EC_CONFIG naming what is missing. */
+enum ec config_check_online(const struct config *c, bool fno, bool dataverse, struct err *reterr);
 /* By alias, full name, "[label] - [set]" or file stem, any case; NULL = none. */
 const struct config_map *config_map_find(const struct config *c, const char *text);
 /* "30m", "24h", "10s", "500ms", "7d" -> milliseconds. */

@@ -8,6 +8,7 @@
 #include "base/file.h"
 
 #include <ini.h>
+#include <stdlib.h>
 
 enum {
     FILE_MAX_OCTETS = 4 << 20,

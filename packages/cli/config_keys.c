@@ -1,34 +1,87 @@
 /* The one table of settings: reading, environment, suggestions and the tests of the template all go by it. */
 #include "cli/config_parts.h"
 
-#define TOP(sec, key, k, member) { .section = sec, .name = key, .kind = k, .at = offsetof(struct config, member) }
-#define NUM(sec, key, k, member, lo, hi)                                                                             \
-    { .section = sec, .name = key, .kind = k, .at = offsetof(struct config, member), .min = lo, .max = hi }
-#define PICK(sec, key, k, member, list)                                                                              \
-    { .section = sec, .name = key, .kind = k, .at = offsetof(struct config, member), .choices = list }
-#define MAPK(key, k, member) { .section = "map", .name = key, .kind = k, .at = offsetof(struct config_map, member) }
-#define MAPPICK(key, k, member, list)                                                                                \
-    { .section = "map", .name = key, .kind = k, .at = offsetof(struct config_map, member), .choices = list }
-#define MAPLIST(key, k, member, count)                                                                               \
-    { .section = "map",                                                                                              \
-      .name = key,                                                                                                   \
-      .kind = k,                                                                                                     \
-      .at = offsetof(struct config_map, member),                                                                     \
-      .count_at = offsetof(struct config_map, count) }
-#define USERK(sec, key, k, member)                                                                                   \
-    { .section = sec, .name = key, .kind = k, .at = offsetof(struct config_user, member) }
-#define SIDE(sec)                                                                                                    \
-    TOP(sec, "url", KEY_URL, sec.url), TOP(sec, "tenant", KEY_TEXT, sec.tenant),                                     \
-        TOP(sec, "authority", KEY_URL, sec.authority), USERK(sec, "client_id", KEY_TEXT, client_id),                 \
-        USERK(sec, "client_secret_file", KEY_PATH, secret_file),                                                     \
-        USERK(sec, "client_secret_command", KEY_TEXT, secret_command),                                               \
-        USERK(sec, "certificate_file", KEY_PATH, certificate_file), USERK(sec, "client_secret", KEY_SECRET, secret), \
-        TOP(sec, "credentials", KEY_USERS, sec.users)
-
-enum { YEAR_MS_FITS = 0 };
 #define DAY_MS INT64_C(86400000)
-#define fno_side fno
+#define IN(type, member) offsetof(struct type, member)
+
+/* The settings of one side; which side a user's keys belong to follows from the section. */
+#define SIDE(name_, member)                                                                                          \
+    { name_, "url", KEY_URL, IN(config, member.url), 0, 0, 0, NULL },                                                \
+        { name_, "tenant", KEY_TEXT, IN(config, member.tenant), 0, 0, 0, NULL },                                     \
+        { name_, "authority", KEY_URL, IN(config, member.authority), 0, 0, 0, NULL },                                \
+        { name_, "credentials", KEY_USERS, IN(config, member.users), IN(config, member.n_users), 0, 0, NULL },       \
+        USER(name_)
+#define USER(name_)                                                                                                  \
+    { name_, "client_id", KEY_TEXT, IN(config_user, client_id), 0, 0, 0, NULL },                                     \
+        { name_, "client_secret_file", KEY_PATH, IN(config_user, secret_file), 0, 0, 0, NULL },                      \
+        { name_, "client_secret_command", KEY_TEXT, IN(config_user, secret_command), 0, 0, 0, NULL },                \
+        { name_, "certificate_file", KEY_PATH, IN(config_user, certificate_file), 0, 0, 0, NULL },                   \
+        { name_, "client_secret", KEY_SECRET, IN(config_user, secret), 0, 0, 0, NULL }
 
 const struct key_def CONFIG_KEYS[] = {
-    SIDE("fno"),
+    SIDE("fno", fno),
+    SIDE("dataverse", dataverse),
+    { "dataverse", "tag", KEY_TEXT_OR_EMPTY, IN(config, tag), 0, 0, 0, NULL },
+    { "dataverse", "bypass", KEY_TEXT_OR_EMPTY, IN(config, bypass), 0, 0, 0, NULL },
+    USER("credential"),
+    { "dualwrite", "control", KEY_CHOICE_TEXT, IN(config, control), 0, 0, 0, "manual|hook|gateway" },
+    { "load", "package_rows", KEY_COUNT, IN(config, package_rows), 0, 1, 10000000, NULL },
+    { "load", "existing", KEY_CHOICE_INT, IN(config, existing), 0, 0, 0, "refuse|keep|update" },
+    { "load", "max_errors", KEY_COUNT, IN(config, max_errors), 0, 0, INT64_MAX, NULL },
+    { "load", "lost_answer_wait", KEY_DURATION, IN(config, lost_answer_wait_ms), 0, 0, 7 * DAY_MS, NULL },
+    { "load", "data_format", KEY_TEXT, IN(config, data_format), 0, 0, 0, NULL },
+    { "load", "csv_quotes", KEY_CHOICE_TEXT, IN(config, csv_quotes), 0, 0, 0, "refuse|doubled" },
+    { "load", "import_timeout", KEY_DURATION, IN(config, import_timeout_ms), 0, 1000, 30 * DAY_MS, NULL },
+    { "load", "status_poll", KEY_DURATION, IN(config, poll_ms), 0, 10, DAY_MS, NULL },
+    { "sync", "poll_seconds", KEY_SECONDS, IN(config, sync_poll_ms), 0, 10, DAY_MS, NULL },
+    { "parity", "verdict_max_age", KEY_DURATION, IN(config, verdict_max_age_ms), 0, 1000, 366 * DAY_MS, NULL },
+    { "parity", "max_waiting", KEY_COUNT, IN(config, max_waiting), 0, 0, INT64_MAX, NULL },
+    { "http", "ca_file", KEY_PATH, IN(config, ca_file), 0, 0, 0, NULL },
+    { "map", "name", KEY_TEXT, IN(config_map, name), 0, 0, 0, NULL },
+    { "map", "file", KEY_FILE, IN(config_map, file), 0, 0, 0, NULL },
+    { "map", "key", KEY_TEXT, IN(config_map, key), 0, 0, 0, NULL },
+    { "map", "load_entity", KEY_TEXT, IN(config_map, load_entity), 0, 0, 0, NULL },
+    { "map", "source", KEY_FILE, IN(config_map, source), 0, 0, 0, NULL },
+    { "map", "source_format", KEY_FORMAT, 0, 0, 0, 0, NULL },
+    { "map", "columns.", KEY_PAIRS, IN(config_map, columns), IN(config_map, n_columns), 0, 0, NULL },
+    { "map", "const.", KEY_PAIRS, IN(config_map, consts), IN(config_map, n_consts), 0, 0, NULL },
+    { "map", "ignore", KEY_LIST, IN(config_map, ignore), IN(config_map, n_ignore), 0, 0, NULL },
+    { "map", "companies", KEY_LOWER_LIST, IN(config_map, companies), IN(config_map, n_companies), 0, 0, NULL },
+    { "map", "master", KEY_CHOICE_BOOL, IN(config_map, master_dataverse), 0, 0, 0, "fno|dataverse" },
+    { "map", "master.", KEY_PAIRS, IN(config_map, masters), IN(config_map, n_masters), 0, 0, "fno|dataverse" },
+    { "map", "conflict", KEY_CHOICE_INT, IN(config_map, conflict), 0, 0, 0, "master|newest|queue" },
+    { "map", "deletes", KEY_CHOICE_INT, IN(config_map, deletes), 0, 0, 0, "report|mark|apply|ignore" },
+    { "map", "max_delete", KEY_SHARE, IN(config_map, max_delete), 0, 0, 0, NULL },
+    { "map", "handoff", KEY_CHOICE_BOOL, IN(config_map, handoff_dual_write), 0, 0, 0, "builtin|dual-write" },
+    { "map", "create_companies", KEY_CHOICE_BOOL, IN(config_map, create_companies), 0, 0, 0, "no|yes" },
+    { "map", "existing", KEY_CHOICE_INT, IN(config_map, existing), 0, 0, 0, "refuse|keep|update" },
 };
+const size_t CONFIG_N_KEYS = COUNT(CONFIG_KEYS);
+
+const struct key_def *config_key(const char *section_kind, const char *name)
+{
+    for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
+        const struct key_def *k = &CONFIG_KEYS[i];
+        size_t n = strlen(k->name);
+
+        if (strcmp(k->section, section_kind))
+            continue;
+        if (k->kind == KEY_PAIRS ? !strncmp(k->name, name, n) && name[n] : !strcmp(k->name, name))
+            return k;
+    }
+    return NULL;
+}
+
+const char *config_section_kind(const char *section)
+{
+    if (!strncmp(section, "map.", 4))
+        return "map";
+    if (!strncmp(section, "credential.", 11))
+        return "credential";
+    if (!strcmp(section, "map") || !strcmp(section, "credential"))
+        return NULL;
+    for (size_t i = 0; i < CONFIG_N_KEYS; i++)
+        if (!strcmp(CONFIG_KEYS[i].section, section))
+            return CONFIG_KEYS[i].section;
+    return NULL;
+}

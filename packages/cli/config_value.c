@@ -3,6 +3,7 @@
 #include "data/canon.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <strings.h>
 
 static bool blank(char c)

@@ -19,7 +19,12 @@ struct output {
     int width;
     int64_t last_progress_ms;
     int progress_lines;
+    struct progress_map *running; /* lines of progress, one per map (progress.c) */
+    size_t n_running;
 };
+/* json, quiet and no_progress as on the command line; looks at the terminal. Everything is freed by output_release(). */
+void output_init(struct output *o, bool json, bool quiet, bool no_progress);
+void output_release(struct output *o);
 /* Text for people; nothing with --json. */
 void out_line(struct output *o, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void out_raw(struct output *o, const char *p, size_t n); /* rows of --format jsonl and the like: printed even with --quiet */
@@ -43,6 +48,30 @@ void table_print(struct table *t); /* prints and frees */
  * every 30 seconds per map. done < 0 = unknown, total < 0 = unknown. `why` = reason for waiting, "" = it does not.
  */
 void progress_update(struct output *o, const char *map, const char *phase, int64_t done, int64_t total, const char *why);
-void progress_clear(struct output *o);
+void progress_clear(struct output *o); /* the maps shown are done */
+void progress_erase(struct output *o); /* takes the lines off the terminal until the next update */
+
+/* ---- the end of a run (command_main) ---- */
+/*
+ * Exit statuses and what they mean, in the order in which one wins over the next: the numbers of docs/commands.md. The
+ * entry of a run that was ended by a signal comes first with status 130; its number is 128 + the signal.
+ */
+struct exit_status {
+    int status;
+    const char *meaning; /* "differences found" */
+};
+extern const struct exit_status EXIT_STATUSES[]; /* ends with meaning NULL; 0 is not in it */
+/* The process's status for a set of codes (bit per enum ec); signo = the signal that stopped the run, 0 = none. */
+int status_of(uint32_t codes, int signo);
+/* All statuses that apply, in that order; at least one entry (0 when nothing else does). At most COUNT of them: 20. */
+size_t status_list(uint32_t codes, int signo, int ret[static 20]);
+const char *status_meaning(int status);
+/*
+ * Prints the end: with --json the envelope, else the error of `e` (rc not EC_OK) as "dmfsync: message" and "hint: ..." on
+ * standard error. Returns false when standard output could not be written (*reterr says why; a reader that went away is
+ * not an error).
+ */
+bool output_finish(struct output *o, const char *command, enum ec rc, const struct err *e, int signo,
+                   struct err *reterr);
 
 #endif

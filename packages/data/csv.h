@@ -51,13 +51,19 @@ typedef int64_t csv_fill(void *arg, void *buf, size_t n, struct err *reterr);
 enum ec csv_open_stream(const char *name, csv_fill *fill, void *arg, const struct csv_dialect *d, struct csv_reader **ret,
                         struct err *reterr);
 const struct cell *csv_header(const struct csv_reader *r, size_t *ret_n);
+/*
+ * A row that cannot be split (stray or open quote) costs its first physical line and no other: reading resumes behind
+ * that line, even when the quote had carried the row over later lines, so that no good row is swallowed. NUL and bad
+ * encoding leave the shape of a row alone: it ends where it would have ended, with U+FFFD in their place in its cells.
+ */
 /* Next data row; *ret_more false at the end. Blank lines are skipped. Cells live in `a` until the caller resets it. */
 enum ec csv_next(struct csv_reader *r, struct arena *a, struct csv_row *ret, bool *ret_more, struct err *reterr);
 /* Continue at a row whose offset, line and number were returned before (plain files only: EC_STATE on .zst). */
 enum ec csv_seek(struct csv_reader *r, uint64_t offset, uint64_t line, uint64_t number, struct err *reterr);
 void csv_close(struct csv_reader *r); /* NULL is fine */
 
-/* Append one cell, quoted when it holds the delimiter, a quote, CR or LF, or leading/trailing blanks; quotes doubled. */
+/* Append one cell, quoted when it holds the delimiter, a quote, CR or LF, or leading/trailing blanks; quotes doubled.
+ * An empty text is written "" and an absent cell as nothing, so that both come back as they were. */
 void csv_add(struct strbuf *out, struct cell c, char delimiter);
 
 #endif

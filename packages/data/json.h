@@ -51,7 +51,8 @@ typedef enum ec json_row_fn(void *arg, const struct json *row, struct err *reter
 struct json_rows;
 struct json_rows *json_rows_new(const char *what, const struct json_limits *lim, json_row_fn *row, void *arg);
 enum ec json_rows_feed(struct json_rows *r, const char *p, size_t n, struct err *reterr);
-/* After the last octet: the envelope (owned by `r`). An incomplete text is EC_FORMAT. */
+/* After the last octet: the envelope (owned by `r`). An incomplete text is EC_FORMAT. The array handed out row by row
+ * stays in it as an empty one, so that an answer without `value` can be told; a `value` that is no array is kept. */
 enum ec json_rows_end(struct json_rows *r, const struct json **ret_envelope, struct err *reterr);
 void json_rows_free(struct json_rows *r);
 

@@ -330,6 +330,15 @@ bool binding_company_wanted(const struct binding *b, struct cell company_lower)
     return !b->n_companies;
 }
 
+bool binding_row_wanted(const struct binding *b, const struct cell *row)
+{
+    if (b->striped)
+        return binding_company_wanted(b, row[0]);
+    if (cell_ieq(b->table->logical, CELL_LIT("cdm_company")) && b->n_key)
+        return binding_company_wanted(b, row[b->key[0]]);
+    return true;
+}
+
 size_t binding_targets(const struct binding *b, struct cell *ret, size_t max)
 {
     size_t n = 0;

@@ -79,6 +79,8 @@ enum ec bind_map(const struct map *m, const struct schema *s, const struct bind_
 void binding_free(struct binding *b);
 int binding_field(const struct binding *b, struct cell name); /* staging name, column or path, any case; -1 = none */
 bool binding_company_wanted(const struct binding *b, struct cell company_lower);
+/* Is a canonical row of a company that the map's settings list? For the companies' own map the key is the company. */
+bool binding_row_wanted(const struct binding *b, const struct cell *row);
 /* Entity sets that the lookups point at (plus cdm_companies when striped), for the plan and for dictionaries. */
 size_t binding_targets(const struct binding *b, struct cell *ret, size_t max);
 

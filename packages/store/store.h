@@ -13,10 +13,17 @@
 struct store;
 struct query;
 
+/*
+ * A file that is not ours (other application_id) or was made by a newer program is EC_STATE and stays as it is. An older
+ * one is upgraded by STORE_WRITE only: copied to "PATH.v<old>.bak" by VACUUM INTO, then all steps in one transaction.
+ * SQL on these connections: a text in double quotes is an error, foreign keys are enforced, the schema is not trusted.
+ */
 enum store_mode {
     STORE_WRITE,  /* create if missing, migrate; WAL, synchronous=FULL, busy timeout 10 s */
     STORE_READ,   /* live file read by a status command: never creates, never migrates, query_only */
-    STORE_BUILD,  /* a new file built aside with journal_mode=OFF, synchronous=OFF; store_finish() makes it durable */
+    /* A new file built aside with journal_mode=OFF, synchronous=OFF; store_finish() makes it durable. What an interrupted
+     * build left at the path is replaced; on an error the file is worth nothing, the caller removes it. */
+    STORE_BUILD,
     STORE_SEALED, /* published, immutable file: mode=ro&immutable=1 */
 };
 struct store_schema {
@@ -32,7 +39,7 @@ void store_close(struct store *s); /* NULL is fine */
 const char *store_path(const struct store *s);
 sqlite3 *store_handle(struct store *s); /* for modules that register functions or virtual tables */
 
-/* Transactions: always IMMEDIATE. Nesting is a bug. store_end(s, rc, ..) commits when rc is EC_OK, else rolls back. */
+/* Transactions: always IMMEDIATE (in the two reading modes: one unchanging view over several queries). Nesting is a bug. store_end(s, rc, ..) commits when rc is EC_OK, else rolls back. */
 enum ec store_begin(struct store *s, struct err *reterr);
 enum ec store_commit(struct store *s, struct err *reterr);
 void store_rollback(struct store *s);

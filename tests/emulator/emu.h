@@ -171,6 +171,7 @@ struct emu_request {
     const char *host;       /* Host header; links in answers echo it */
     const char *body;       /* NUL-terminated; body_len octets */
     size_t body_len;
+    const char *body_path;  /* blob PUT: the body was streamed into this file (body is "", body_len its size); else NULL */
     const char *user;       /* client id that the bearer token belongs to, NULL = no valid token */
     struct arena *arena;    /* lives as long as the request */
 };
@@ -191,6 +192,8 @@ void emu_json_str(struct strbuf *b, const char *p, size_t n);
 
 /* ---- the emulator ---- */
 struct emu_fault; /* emu_fault.c */
+struct emu_store; /* emu_store.c: statements, clock */
+struct emu_fno;   /* emu_fno_rows.c: statements and counters of the row store */
 struct emu {
     pthread_mutex_t lock;
     struct emu_tenant tenant;
@@ -201,7 +204,10 @@ struct emu {
     int ports[EMU_SERVICES];
     int64_t time_offset_ms;          /* the admin port's POST /clock moves simulated time forward */
     struct emu_fault *faults;
+    struct emu_store *store;
+    struct emu_fno *fno;
     const char *maps_dir;            /* dual-write map files for the running-map behaviour, NULL = none */
+    struct dv *dv;                   /* emu_dv.h: what the Dataverse part keeps in memory */
 };
 int64_t emu_now_ms(const struct emu *e); /* simulated UTC */
 #define EMU_KNOB(e, name) ((e)->knobs[KNOB_##name])

@@ -8,6 +8,7 @@
 #include "emu_dmf_parts.h"
 
 #include "emu_blob.h"
+#include "emu_fault.h"
 #include "emu_fno.h"
 
 #include <fcntl.h>

@@ -3,8 +3,7 @@
  *
  * Staging reads the whole file, converts each cell to its field's type and refuses what does not convert, and rows
  * whose key stands in the file twice (DMF1959). The target step then writes row by row through the entity, as the
- * service does without set-based processing; one row's error does not stop the next. A blank cell is "not given": on
- * a new record the entity's defaults apply.
+ * service does without set-based processing; one row's error does not stop the next.
  */
 #include "emu_dmf_parts.h"
 
@@ -251,18 +250,40 @@ static void target_failed(struct emu *e, int64_t job, int ord, sqlite3_stmt *row
                                        .line = sqlite3_column_int64(row, 0) });
 }
 
-/* Unpacks a staged row into values[]; blank cells are NULL. */
-static void unpack(const char *row, size_t n, const struct emu_field **fields, size_t n_maps,
-                   struct emu_value *values)
+static const char *empty_of(const struct emu_field *f)
+{
+    switch (f->type) {
+    case F_ENUM: return f->en->members[0].name;
+    case F_REAL:
+    case F_INT:
+    case F_INT64: return "0";
+    case F_DATE: return "1900-01-01";
+    case F_UTCDATETIME: return "1900-01-01T00:00:00Z";
+    case F_STRING: break;
+    }
+    return "";
+}
+
+/*
+ * Unpacks a staged row; returns how many values it gives. A blank cell is the type's empty value, except where the
+ * entity fills blanks itself (defaults, number sequences): such a field is left to it, so that the same file imported
+ * twice does not empty what the first import defaulted.
+ */
+static size_t unpack(const char *row, size_t n, const struct emu_field **fields, size_t n_maps,
+                     struct emu_value *values)
 {
     const char *p = row, *end = row + n;
+    size_t given = 0;
 
     for (size_t i = 0; i < n_maps; i++) {
-        bool given = p < end && *p == 'v';
+        const struct emu_field *f = fields[i];
+        bool blank = p >= end || *p != 'v';
 
-        values[i] = (struct emu_value){ fields[i]->name, given ? p + 1 : NULL };
+        if (!blank || (!f->default_value && !f->default_from_company && !f->sequence))
+            values[given++] = (struct emu_value){ f->name, blank ? empty_of(f) : p + 1 };
         p += p < end ? strlen(p) + 1 : 0;
     }
+    return given;
 }
 
 /* ---- "Truncate entity data" of the project: the target's rows go first ---- */
@@ -336,7 +357,7 @@ void dmf_target(struct emu *e, int64_t job, int ord, struct dmf_counts *c)
     s = dmf_query(e, "select line, key, record, row from dmf_staging where job = ?1 and ord = ?2 order by line", "ii",
                   job, (int64_t)ord);
     while (!c->stopped && dmf_step(e, s)) {
-        bool created = false;
+        size_t n;
 
         f.seen++;
         if (f.stop_at && f.seen >= f.stop_at) {
@@ -344,21 +365,22 @@ void dmf_target(struct emu *e, int64_t job, int ord, struct dmf_counts *c)
             sqlite3_reset(s);
             break;
         }
-        unpack(sqlite3_column_blob(s, 3), (size_t)sqlite3_column_bytes(s, 3), fields, d->n_maps, values);
         if (f.fail_every && f.seen % f.fail_every == 0) {
             c->failed++;
-            target_failed(
-                e, job, ord, s,
-                "Import to target failed due to an update conflict as more than one process is trying to update "
-                "the same record at the same time.");
-        } else if (!emu_fno_upsert(e, en, en->shared ? NULL : company, values, d->n_maps, &created, msg,
-                                   sizeof(msg))) {
+            target_failed(e, job, ord, s,
+                          "Import to target failed due to an update conflict as more than one process is trying to "
+                          "update the same record at the same time.");
+            continue;
+        }
+        n = unpack(sqlite3_column_blob(s, 3), (size_t)sqlite3_column_bytes(s, 3), fields, d->n_maps, values);
+        switch (emu_fno_write(e, en, en->shared ? NULL : company, values, n, msg, sizeof(msg))) {
+        case EMU_FNO_REFUSED:
             c->failed++;
             target_failed(e, job, ord, s, msg);
-        } else if (created) {
-            c->created++;
-        } else {
-            c->updated++;
+            break;
+        case EMU_FNO_CREATED: c->created++; break;
+        case EMU_FNO_UPDATED:
+        case EMU_FNO_UNCHANGED: c->updated++; break; /* the service counts a row without a difference as updated */
         }
     }
     dmf_exec(e, "update dmf_job set rows_seen = ?2 where no = ?1", "ii", job, f.seen);

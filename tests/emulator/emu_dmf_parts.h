@@ -3,24 +3,6 @@
  *
  * Conventions: functions that can be refused return false and fill `msg` (one sentence in the service's words). Texts
  * in a manifest live in the arena it was read into. Times are simulated milliseconds.
- *
- * From the core this part calls, besides emu.h:
- *   emu_fno.h   void emu_fno_error(struct emu_response *, struct emu_request *, int status, const char *fmt, ...);
- *               const char *emu_fno_company(struct emu *, const char *id);
- *                   any case -> lower case; "" -> the calling user's own; NULL = unknown
- *               int64_t emu_fno_change_number(struct emu *);  the last change number given out
- *               struct emu_fno_row { const char **values; ... };  values in field order, NULL = null
- *               typedef bool emu_fno_row_cb(void *arg, const struct emu_fno_row *);  false = enough
- *               void emu_fno_scan(struct emu *, const struct emu_entity *, const char *company or NULL,
- *                                 int64_t changed_after, emu_fno_row_cb *, void *arg);
- *   emu_blob.h  const char *emu_blob_open_for_read(struct emu *, struct arena *, const char *url, char *msg, size_t);
- *                   path of the blob's file; NULL with the storage's reason
- *               void emu_blob_write_url(struct emu *, struct emu_request *, const char *name, struct strbuf *ret);
- *               bool emu_blob_make(struct emu *, const char *name, const char *path, int minutes, struct strbuf *ret);
- *                   copies the file, makes a readable URL
- *   emu_fault.h int64_t emu_fault_import(struct emu *, const char *what);
- *                   for the import being answered: "stop-at" row (0 = none), "partial" (1 = it ends PartiallySucceeded
- *                   instead of Failed), "fail-rows" every n-th (0 = none)
  */
 #ifndef EMU_DMF_PARTS_H
 #define EMU_DMF_PARTS_H

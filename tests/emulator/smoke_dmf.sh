@@ -288,6 +288,28 @@ detail M3 'Payment days CDS' StagingStatus,TargetStatus
 is 'the unit stops' '{"StagingStatus":"NotRun","TargetStatus":"NotRun"}' "$ROW"
 is 'nothing loaded' Failed "$FINAL"
 
+# ---- faults: a job that ends at a row, rows that fail ----
+faults() { curl -s -o /dev/null "$ADMIN/faults" --data-binary "$1"; }
+one CSV-Unicode NAME DESCRIPTION < <(printf 'NAME,DESCRIPTION\r\nF1,1\r\nF2,2\r\nF3,3\r\nF4,4\r\n' | utf16)
+faults 'on fno POST *ImportFromPackage do import stop-at 3 failed'
+import P8 F1
+wait_for F1
+is 'job ends at a row' 'Failed 4 4 2 0' "$FINAL $(counts F1 'Customer payment method')"
+faults 'on fno POST *ImportFromPackage do import stop-at 4 partial'
+import P8 F2
+wait_for F2
+is 'job ends at a row, partial' 'PartiallySucceeded 4 4 1 2' "$FINAL $(counts F2 'Customer payment method')"
+faults 'on fno POST *ImportFromPackage do import fail-rows 2'
+import P8 F3
+wait_for F3
+is 'every second row fails' 'PartiallySucceeded 4 4 0 2' "$FINAL $(counts F3 'Customer payment method')"
+errors F3
+has 'failed row' '{\"RecordId\":\"F4\"' "$BODY"
+faults ''
+import P8 F4
+wait_for F4
+is 'no fault any more' 'Succeeded 4 4 1 3' "$FINAL $(counts F4 'Customer payment method')"
+
 # ---- exports ----
 fno POST /data/DataManagementDefinitionGroups '{"Name":"X1","OperationType":"Export","ProjectCategory":"Integration","Description":"x","GenerateDataPackage":"No","TruncateEntityData":"No"}'
 is 'project created' 201 "$STATUS"

@@ -1,7 +1,10 @@
 #include "check.h"
 
 #include "data/csv.h"
+#include "data/json.h"
 #include "data/zio.h"
+
+#include "base/file.h"
 
 #include <unistd.h>
 
@@ -580,6 +583,79 @@ static void beyond_4_gib(void **state)
     (void)unlink("sparse.csv");
 }
 
+static void check_sample(const char *folder, const char *name)
+{
+    struct csv_reader *r = NULL;
+    struct strbuf path = { 0 }, text = { 0 };
+    struct arena a = { 0 };
+    const struct json *want;
+    struct json *all = NULL;
+    const struct cell *header;
+    struct csv_row row;
+    struct err e = { 0 };
+    size_t n, rows = 0;
+    bool more;
+
+    strbuf_addf(&path, "%s/%s.json", folder, name);
+    CHECK_OK(file_read(strbuf_str(&path), 1 << 20, &text, &e), &e);
+    CHECK_OK(json_parse(name, text.buf, text.len, NULL, &a, &all, &e), &e);
+    strbuf_reset(&path);
+    strbuf_addf(&path, "%s/%s.csv", folder, name);
+    CHECK_OK(csv_open(strbuf_str(&path), NULL, &r, &e), &e);
+    header = csv_header(r, &n);
+    for (;; rows++) {
+        CHECK_OK(csv_next(r, &a, &row, &more, &e), &e);
+        if (!more)
+            break;
+        want = json_at(all, rows);
+        CHECK(want && want->n == row.n && row.n == n && !row.fault, "%s, row %zu", name, rows);
+        for (size_t i = 0; i < n; i++) {
+            const struct json *v = json_get(want, cell_cstr(&a, header[i]));
+
+            CHECK_CELL(row.cells[i], cell_cstr(&a, json_text(v)), "%s, row %zu, column %zu", name, rows, i);
+        }
+    }
+    CHECK(rows == all->n, "%s: %zu rows", name, rows);
+    csv_close(r);
+    strbuf_release(&path);
+    strbuf_release(&text);
+    arena_release(&a);
+}
+
+static void samples(void **state)
+{
+    static const char *const NAMES[] = { "simple", "simple_crlf", "empty_crlf" };
+    const char *root = getenv("DMFSYNC_SAMPLES");
+    struct strbuf path = { 0 };
+    struct csv_reader *r = NULL;
+    struct arena a = { 0 };
+    struct csv_row row;
+    struct err e = { 0 };
+    size_t n, rows = 0;
+    bool more;
+
+    (void)state;
+    if (!root)
+        skip();
+    strbuf_addf(&path, "%s/csv/csv-spectrum", root);
+    for (size_t i = 0; i < COUNT(NAMES); i++)
+        check_sample(strbuf_str(&path), NAMES[i]);
+    strbuf_reset(&path);
+    strbuf_addf(&path, "%s/fo-csv/CustomersV3Export.csv", root); /* as F&O exports it */
+    CHECK_OK(csv_open(strbuf_str(&path), NULL, &r, &e), &e);
+    CHECK_CELL(csv_header(r, &n)[0], "CUSTOMERACCOUNT", "first column");
+    for (;; rows++) {
+        CHECK_OK(csv_next(r, &a, &row, &more, &e), &e);
+        if (!more)
+            break;
+        CHECK(!row.fault && row.n == n, "row %zu: %zu cells of %zu, %s", rows, row.n, n, csv_fault_text(row.fault));
+    }
+    CHECK(rows > 0 && n > 100, "%zu rows of %zu", rows, n);
+    csv_close(r);
+    strbuf_release(&path);
+    arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,6 +663,7 @@ int main(void)
         cmocka_unit_test(encodings), cmocka_unit_test(dialects),      cmocka_unit_test(header_faults),
         cmocka_unit_test(ceiling),   cmocka_unit_test(files),         cmocka_unit_test(source_fails),
         cmocka_unit_test(writing),   cmocka_unit_test(beyond_4_gib),  cmocka_unit_test(open_quote_in_a_large_file),
+        cmocka_unit_test(samples),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,7 @@ static void upload(void **state)
 struct blocks {
     uint64_t octets;
     size_t n;
+    int connections; /* open at one time */
     char list[2000];
     bool fail_one;
     char ids[40][24];
@@ -111,6 +112,7 @@ static void take_blocks(struct fake_http *f, const struct fake_request *q, struc
     const char *id = strstr(q->target, "&comp=block&blockid=");
 
     a->status = 201;
+    b->connections = f->connections > b->connections ? f->connections : b->connections;
     if (strstr(q->target, "&comp=blocklist")) {
         snprintf(b->list, sizeof(b->list), "%s", q->body);
     } else if (!id) {
@@ -121,7 +123,6 @@ static void take_blocks(struct fake_http *f, const struct fake_request *q, struc
     } else {
         snprintf(b->ids[b->n++ % 40], 24, "%s", id + 20);
         b->octets += q->body_len;
-        a->delay_ms = 5;
     }
     free(q->body); /* 80 MB would be kept until the end */
     ((struct fake_request *)(uintptr_t)q)->body = NULL;
@@ -147,7 +148,7 @@ static void upload_blocks(void **state)
     CHECK_OK(erp_blob_put(s.e, &p, "big.zip", &s.err), &s.err);
     assert_int_equal(b.n, 6);
     assert_int_equal(b.octets, size);
-    CHECK(s.f.most > 1, "blocks went one by one");
+    CHECK(b.connections > 1, "blocks went one by one");
     at = strstr(b.list, "<BlockList>");
     assert_non_null(at);
     for (size_t i = 0; i < 6; i++) {

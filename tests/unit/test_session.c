@@ -419,7 +419,7 @@ static void slow(struct fake_http *f, const struct fake_request *q, struct fake_
 {
     (void)f;
     (void)q;
-    a->delay_ms = 20;
+    a->delay_ms = 40;
 }
 
 static void many(void **state)
@@ -470,7 +470,7 @@ static void several_users(void **state)
 static void refuse_first_token(struct fake_http *f, const struct fake_request *q, struct fake_answer *a)
 {
     (void)f;
-    a->delay_ms = 20;
+    a->delay_ms = 40;
     a->status = strcmp(fake_header(q, "Authorization"), "Bearer t1") ? 200 : 401;
 }
 

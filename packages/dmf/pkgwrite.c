@@ -1,0 +1,557 @@
+#include "dmf/pkgwrite.h"
+#include "dmf/dmf_parts.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SPOOL_OCTETS = 256 * 1024 };
+/* libzip's deflate: levels above 1 cost three times the time for a fifth of the size. */
+enum { DEFLATE_LEVEL = 1 };
+#define CLASSIC_ZIP_MAX ((uint64_t)UINT32_MAX - 1)
+
+struct spool {
+    char *path; /* NULL = nothing was written yet */
+    struct strbuf held; /* octets not yet in the file */
+    uint64_t octets; /* all that the member will have */
+    struct sha256 *sha;
+    char *element; /* XML: name of a row */
+};
+struct dmf_writer {
+    const struct dmf_package *p;
+    struct dmf_format format;
+    char *tmp_dir;
+    struct spool *spools; /* one per entity */
+    struct dmf_written *written; /* one per entity, for the manifest */
+    struct strbuf text, wide; /* one row: UTF-8, and as it goes into the file */
+    bool *qualified; /* of the row being written */
+    struct arena a;
+};
+
+static enum ec spool_flush(struct dmf_writer *w, struct spool *s, struct err *reterr)
+{
+    enum ec rc;
+    int fd;
+
+    if (!s->held.len)
+        return EC_OK;
+    /* No descriptor is kept between flushes: a package may have a hundred entities. */
+    if (!s->path) {
+        char *path = arena_printf(&w->a, "%s/data-XXXXXX", w->tmp_dir);
+
+        fd = mkostemp(path, O_CLOEXEC);
+        if (fd < 0)
+            return err_errno(reterr, EC_IO, errno, "create a file in '%s'", w->tmp_dir);
+        s->path = path;
+    } else {
+        fd = open(s->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        if (fd < 0)
+            return err_errno(reterr, EC_IO, errno, "open '%s'", s->path);
+    }
+    rc = file_write_all(fd, s->held.buf, s->held.len, s->path, reterr);
+    if (close(fd) && !rc)
+        rc = err_errno(reterr, EC_IO, errno, "close '%s'", s->path);
+    strbuf_reset(&s->held);
+    return rc;
+}
+
+/* UTF-16LE of valid UTF-8. */
+static void widen(struct strbuf *out, const char *p, size_t n)
+{
+    strbuf_reserve(out, 2 * n + 2);
+    for (size_t i = 0; i < n;) {
+        uint32_t cp = (unsigned char)p[i];
+        char *o = out->buf + out->len;
+        size_t step = 1;
+
+        if (cp >= 0x80)
+            step = utf8_decode(p + i, n - i, &cp);
+        if (cp >= 0x10000) {
+            uint32_t high = 0xD800 + ((cp - 0x10000) >> 10), low = 0xDC00 + (cp & 0x3FF);
+
+            o[0] = (char)high, o[1] = (char)(high >> 8);
+            o[2] = (char)low, o[3] = (char)(low >> 8);
+            out->len += 4;
+        } else {
+            o[0] = (char)cp, o[1] = (char)(cp >> 8);
+            out->len += 2;
+        }
+        i += step;
+    }
+    out->buf[out->len] = 0;
+}
+
+/* Puts w->text into the entity's file. */
+static enum ec emit(struct dmf_writer *w, struct spool *s, struct err *reterr)
+{
+    const struct strbuf *out = &w->text;
+
+    if (w->format.kind == DMF_CSV && w->format.utf16) {
+        strbuf_reset(&w->wide);
+        widen(&w->wide, w->text.buf, w->text.len);
+        out = &w->wide;
+    }
+    sha256_add(s->sha, out->buf, out->len);
+    strbuf_add(&s->held, out->buf, out->len);
+    s->octets += out->len;
+    return s->held.len >= SPOOL_OCTETS ? spool_flush(w, s, reterr) : EC_OK;
+}
+
+static const char *row_end(const struct dmf_writer *w)
+{
+    return w->format.row_end && *w->format.row_end ? w->format.row_end : "\r\n";
+}
+
+static struct cell column_name(const struct dmf_field *f)
+{
+    return cell_blank(f->file) ? f->staging : f->file;
+}
+
+static bool is_name(struct cell c)
+{
+    for (size_t i = 0; i < c.len; i++) {
+        char k = c.ptr[i];
+        bool letter = (k >= 'a' && k <= 'z') || (k >= 'A' && k <= 'Z') || k == '_';
+
+        if (!letter && (!i || !((k >= '0' && k <= '9') || k == '.' || k == '-')))
+            return false;
+    }
+    return c.len > 0;
+}
+
+/* The first octets of a data file: header row, or the opening of the document. */
+static enum ec begin_file(struct dmf_writer *w, const struct dmf_entity *e, struct spool *s, struct err *reterr)
+{
+    bool first = true;
+
+    strbuf_reset(&w->text);
+    if (w->format.kind != DMF_CSV) {
+        struct cell name = cell_upper(&w->a, e->aot);
+
+        if (!is_name(name))
+            return err_set(reterr, EC_FORMAT,
+                           "entity '" CELL_FMT "': its rows in XML are named after its AOT name, "
+                           "which is not known",
+                           CELL_ARG(e->label));
+        s->element = cell_cstr(&w->a, name);
+        for (size_t i = 0; i < e->n; i++)
+            if (!is_name(column_name(&e->fields[i])))
+                return err_set(reterr, EC_FORMAT,
+                               "entity '" CELL_FMT "': '" CELL_FMT "' cannot be the name of an XML "
+                               "element",
+                               CELL_ARG(e->label), CELL_ARG(column_name(&e->fields[i])));
+        strbuf_addf(&w->text, "<?xml version=\"1.0\" encoding=\"utf-8\"?>%s<Document>%s", row_end(w), row_end(w));
+        return emit(w, s, reterr);
+    }
+    if (w->format.utf16)
+        strbuf_adds(&w->text, "\xEF\xBB\xBF"); /* becomes FF FE */
+    for (size_t i = 0; i < e->n; i++) {
+        struct cell name = column_name(&e->fields[i]);
+
+        if (e->fields[i].auto_generated)
+            continue;
+        if (!is_name(name)) /* so that no reader can disagree about quoting a header */
+            return err_set(reterr, EC_FORMAT, "entity '" CELL_FMT "': '" CELL_FMT "' cannot be a column name",
+                           CELL_ARG(e->label), CELL_ARG(name));
+        if (!first)
+            strbuf_addc(&w->text, w->format.delimiter);
+        strbuf_add(&w->text, name.ptr, name.len);
+        first = false;
+    }
+    if (first)
+        return err_set(reterr, EC_FORMAT, "entity '" CELL_FMT "' has no column to write", CELL_ARG(e->label));
+    strbuf_adds(&w->text, row_end(w));
+    return emit(w, s, reterr);
+}
+
+static enum ec check_package(const struct dmf_package *p, struct err *reterr)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const struct dmf_entity *e = &p->entities[i];
+        struct cell f = e->input_file;
+
+        if (cell_blank(e->label) || cell_blank(f))
+            return err_set(reterr, EC_FORMAT, "entity %zu of the package has no label or no file name", i + 1);
+        if (utf8_valid_prefix(f.ptr, f.len) < f.len || memchr(f.ptr, '/', f.len) || memchr(f.ptr, '\\', f.len) ||
+            memchr(f.ptr, 0, f.len) || cell_is(f, "..") || cell_is(f, ".") ||
+            cell_ieq(f, CELL_LIT(DMF_HEADER_NAME)) || cell_ieq(f, CELL_LIT(DMF_MANIFEST_NAME)))
+            return err_set(reterr, EC_FORMAT, "'" CELL_FMT "' cannot be the name of a data file", CELL_ARG(f));
+        for (size_t j = 0; j < i; j++)
+            if (cell_ieq(f, p->entities[j].input_file))
+                return err_set(reterr, EC_FORMAT, "two entities of the package use the file '" CELL_FMT "'",
+                               CELL_ARG(f));
+    }
+    return p->n ? EC_OK : err_set(reterr, EC_FORMAT, "a package without entities cannot be written");
+}
+
+static enum ec check_format(const struct dmf_format *f, struct err *reterr)
+{
+    if (f->kind == DMF_CSV &&
+        ((signed char)f->delimiter <= 0 || strchr("\r\n", f->delimiter) || f->delimiter == f->qualifier ||
+         (signed char)f->qualifier < 0 || (f->qualifier && strchr("\r\n", f->qualifier))))
+        return err_set(reterr, EC_FORMAT, "delimiter and text qualifier must be two different ASCII characters");
+    return EC_OK;
+}
+
+enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, const char *tmp_dir,
+                       struct dmf_writer **ret, struct err *reterr)
+{
+    struct dmf_writer *w;
+    size_t widest = 0;
+    enum ec rc = check_package(p, reterr);
+
+    if (!rc)
+        rc = check_format(f, reterr);
+    if (rc)
+        return rc;
+    w = xcalloc(1, sizeof(*w));
+    w->p = p;
+    w->format = *f;
+    w->tmp_dir = xstrdup(tmp_dir);
+    w->spools = xcalloc(p->n, sizeof(*w->spools));
+    w->written = xcalloc(p->n, sizeof(*w->written));
+    for (size_t i = 0; i < p->n; i++) {
+        w->spools[i].sha = sha256_new();
+        w->written[i].qualified = arena_zalloc(&w->a, p->entities[i].n + 1);
+        widest = widest < p->entities[i].n ? p->entities[i].n : widest;
+    }
+    w->qualified = arena_zalloc(&w->a, widest + 1);
+    for (size_t i = 0; i < p->n && !rc; i++)
+        rc = begin_file(w, &p->entities[i], &w->spools[i], reterr);
+    if (rc)
+        dmf_writer_abandon(w);
+    else
+        *ret = w;
+    return rc;
+}
+
+/* "2024-05-01T12:00:00Z" */
+static bool is_instant(struct cell c)
+{
+    static const char SHAPE[] = "0000-00-00T00:00:00Z";
+
+    if (c.len != sizeof(SHAPE) - 1)
+        return false;
+    for (size_t i = 0; i < c.len; i++)
+        if (SHAPE[i] == '0' ? c.ptr[i] < '0' || c.ptr[i] > '9' : c.ptr[i] != SHAPE[i])
+            return false;
+    return true;
+}
+
+/* Appends one cell of a CSV row, or says why it cannot travel. */
+static const char *csv_cell(struct dmf_writer *w, struct cell c, bool datetime, bool *ret_qualified)
+{
+    char d = w->format.delimiter, q = w->format.qualifier;
+    bool has_qualifier, has_break, has_delimiter;
+
+    if (cell_blank(c))
+        return NULL;
+    if (datetime && is_instant(c)) {
+        strbuf_add(&w->text, c.ptr, 10);
+        strbuf_addc(&w->text, ' ');
+        strbuf_add(&w->text, c.ptr + 11, 8);
+        return NULL;
+    }
+    if (memchr(c.ptr, 0, c.len))
+        return "a NUL octet";
+    if (utf8_valid_prefix(c.ptr, c.len) < c.len)
+        return "octets that are not valid UTF-8";
+    has_qualifier = q && memchr(c.ptr, q, c.len);
+    has_break = memchr(c.ptr, '\r', c.len) || memchr(c.ptr, '\n', c.len);
+    has_delimiter = memchr(c.ptr, d, c.len);
+    if (has_qualifier && !w->format.doubled_quotes)
+        return "the text qualifier of the CSV format";
+    if (has_break && (!w->format.doubled_quotes || !q))
+        return "a line break";
+    if (has_delimiter && !q)
+        return "the delimiter of the CSV format, which has no text qualifier";
+    if (!has_qualifier && !has_break && !has_delimiter) {
+        strbuf_add(&w->text, c.ptr, c.len);
+        return NULL;
+    }
+    *ret_qualified = true;
+    strbuf_addc(&w->text, q);
+    for (size_t i = 0; i < c.len; i++) {
+        if (c.ptr[i] == q)
+            strbuf_addc(&w->text, q);
+        strbuf_addc(&w->text, c.ptr[i]);
+    }
+    strbuf_addc(&w->text, q);
+    return NULL;
+}
+
+static const char *csv_row(struct dmf_writer *w, const struct dmf_entity *e, const struct cell *cells,
+                           const bool *datetime, size_t *ret_field)
+{
+    bool first = true;
+
+    for (size_t i = 0; i < e->n; i++) {
+        const char *why;
+
+        w->qualified[i] = false;
+        if (e->fields[i].auto_generated)
+            continue;
+        if (!first)
+            strbuf_addc(&w->text, w->format.delimiter);
+        first = false;
+        *ret_field = i;
+        why = csv_cell(w, cells[i], datetime && datetime[i], &w->qualified[i]);
+        if (why)
+            return why;
+    }
+    if (!w->text.len) { /* one column and no value: the row would be a blank line, which fails the whole file */
+        if (!w->format.qualifier)
+            return "nothing, and a row of one empty cell would be a blank line";
+        strbuf_addc(&w->text, w->format.qualifier);
+        strbuf_addc(&w->text, w->format.qualifier);
+        w->qualified[*ret_field] = true;
+    }
+    strbuf_adds(&w->text, row_end(w));
+    return NULL;
+}
+
+static const char *xml_row(struct dmf_writer *w, const struct dmf_entity *e, const struct spool *s,
+                           const struct cell *cells, size_t *ret_field)
+{
+    bool attributes = w->format.kind == DMF_XML_ATTRIBUTE;
+
+    strbuf_addf(&w->text, attributes ? "  <%s" : "  <%s>", s->element);
+    for (size_t i = 0; i < e->n; i++) {
+        struct cell name = column_name(&e->fields[i]);
+        const char *why;
+
+        w->qualified[i] = false;
+        if (e->fields[i].auto_generated)
+            continue;
+        *ret_field = i;
+        strbuf_addf(&w->text, attributes ? " %.*s=\"" : "<%.*s>", (int)name.len, name.ptr);
+        why = dmf_xml_escape(&w->text, cells[i]);
+        if (why)
+            return why;
+        if (attributes)
+            strbuf_addc(&w->text, '"');
+        else
+            strbuf_addf(&w->text, "</%.*s>", (int)name.len, name.ptr);
+    }
+    if (attributes)
+        strbuf_addf(&w->text, "/>%s", row_end(w));
+    else
+        strbuf_addf(&w->text, "</%s>%s", s->element, row_end(w));
+    return NULL;
+}
+
+enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const bool *datetime,
+                       size_t *ret_field, struct err *reterr)
+{
+    const struct dmf_entity *e = &w->p->entities[entity];
+    struct spool *s = &w->spools[entity];
+    size_t field = 0;
+    const char *why;
+    enum ec rc;
+
+    BUG_IF(entity >= w->p->n, "a row for an entity that the package does not have");
+    strbuf_reset(&w->text);
+    why = w->format.kind == DMF_CSV ? csv_row(w, e, cells, datetime, &field) : xml_row(w, e, s, cells, &field);
+    if (why) {
+        *ret_field = field;
+        err_set(reterr, EC_FORMAT, CELL_FMT " holds %s", CELL_ARG(e->fields[field].staging), why);
+        if (w->format.kind == DMF_CSV)
+            err_hint(reterr, "load in XML-Element, which carries every text, or allow doubled text qualifiers where "
+                             "the environment reads them");
+        return EC_FORMAT;
+    }
+    rc = emit(w, s, reterr);
+    if (rc)
+        return rc;
+    w->written[entity].rows++;
+    for (size_t i = 0; i < e->n; i++)
+        w->written[entity].qualified[i] |= w->qualified[i];
+    return EC_OK;
+}
+
+/* Digest of the content: name, size and SHA-256 of each member, in their order. */
+static void digest_member(struct sha256 *all, struct cell name, uint64_t octets, const char *hex)
+{
+    char line[96];
+
+    sha256_add(all, name.ptr, name.len);
+    sha256_add(all, line, (size_t)snprintf(line, sizeof(line), "%c%llu %s\n", 0, (unsigned long long)octets, hex));
+}
+
+static enum ec add_member(zip_t *zip, struct cell name, zip_source_t *src, struct arena *a, struct err *reterr)
+{
+    char *n = cell_cstr(a, name);
+    zip_int64_t at = src ? zip_file_add(zip, n, src, ZIP_FL_ENC_UTF_8) : -1;
+
+    if (at < 0) {
+        zip_source_free(src);
+        return err_set(reterr, EC_IO, "add '%s' to the package: %s", n, zip_strerror(zip));
+    }
+    if (zip_set_file_compression(zip, (zip_uint64_t)at, ZIP_CM_DEFLATE, DEFLATE_LEVEL) ||
+        zip_file_set_dostime(zip, (zip_uint64_t)at, 0, 0x21, 0) ||
+        zip_file_set_external_attributes(zip, (zip_uint64_t)at, 0, ZIP_OPSYS_DOS, 0))
+        return err_set(reterr, EC_IO, "add '%s' to the package: %s", n, zip_strerror(zip));
+    return EC_OK;
+}
+
+static enum ec add_text(zip_t *zip, const char *name, const struct strbuf *text, struct sha256 *all, struct arena *a,
+                        struct err *reterr)
+{
+    struct sha256 *one = sha256_new();
+    char hex[65];
+
+    sha256_add(one, text->buf, text->len);
+    sha256_hex(one, hex);
+    digest_member(all, cell_of(name), text->len, hex);
+    return add_member(zip, cell_of(name), zip_source_buffer(zip, text->buf, text->len, 0), a, reterr);
+}
+
+static enum ec add_data(struct dmf_writer *w, zip_t *zip, size_t i, struct sha256 *all, struct err *reterr)
+{
+    struct spool *s = &w->spools[i];
+    char hex[65];
+
+    sha256_hex(s->sha, hex);
+    s->sha = NULL;
+    if (s->octets > CLASSIC_ZIP_MAX) {
+        err_set(reterr, EC_LIMIT, "data file '" CELL_FMT "' has %llu octets, more than a package without zip64 holds",
+                CELL_ARG(w->p->entities[i].input_file), (unsigned long long)s->octets);
+        return err_hint(reterr, "lower package_rows in [load]");
+    }
+    digest_member(all, w->p->entities[i].input_file, s->octets, hex);
+    return add_member(zip, w->p->entities[i].input_file, zip_source_file(zip, s->path, 0, -1), &w->a, reterr);
+}
+
+/* Ends the data files; the header rows of entities without rows are in them, too. */
+static enum ec end_files(struct dmf_writer *w, struct err *reterr)
+{
+    enum ec rc = EC_OK;
+
+    for (size_t i = 0; i < w->p->n && !rc; i++) {
+        if (w->format.kind != DMF_CSV) {
+            strbuf_reset(&w->text);
+            strbuf_addf(&w->text, "</Document>%s", row_end(w));
+            rc = emit(w, &w->spools[i], reterr);
+        }
+        if (!rc)
+            rc = spool_flush(w, &w->spools[i], reterr);
+    }
+    return rc;
+}
+
+/* Where the zip grows: in the temporary folder, unless a rename from there could not reach `path`. */
+static char *part_path(struct dmf_writer *w, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = !slash ? "." : slash == path ? "/" : arena_dup(&w->a, path, (size_t)(slash - path));
+    struct stat tmp, there;
+
+    if (!stat(w->tmp_dir, &tmp) && !stat(dir, &there) && tmp.st_dev == there.st_dev)
+        return arena_printf(&w->a, "%s/%s.part", w->tmp_dir, slash ? slash + 1 : path);
+    return arena_printf(&w->a, "%s.part", path);
+}
+
+static enum ec zip_failed(zip_t *zip, const char *part, struct err *reterr)
+{
+    zip_error_t *e = zip_get_error(zip);
+
+    if (zip_error_system_type(e) == ZIP_ET_SYS && zip_error_code_system(e))
+        return err_errno(reterr, EC_IO, zip_error_code_system(e), "write '%s'", part);
+    return err_set(reterr, EC_IO, "write '%s': %s", part, zip_strerror(zip));
+}
+
+static enum ec write_zip(struct dmf_writer *w, const char *part, struct dmf_result *res, struct err *reterr)
+{
+    struct strbuf header = STRBUF(0), manifest = STRBUF(0);
+    struct sha256 *all = sha256_new();
+    zip_t *zip = NULL;
+    int zerr = 0;
+    enum ec rc = dmf_header_text(w->p, &header, reterr);
+
+    if (!rc)
+        rc = dmf_manifest_text(w->p, w->written, &manifest, reterr);
+    if (rc)
+        goto out;
+    zip = zip_open(part, ZIP_CREATE | ZIP_TRUNCATE, &zerr);
+    if (!zip) {
+        rc = zerr == ZIP_ER_OPEN ? err_errno(reterr, EC_IO, errno, "create '%s'", part)
+                                 : err_set(reterr, EC_IO, "create '%s': libzip error %d", part, zerr);
+        goto out;
+    }
+    rc = add_text(zip, DMF_HEADER_NAME, &header, all, &w->a, reterr);
+    if (!rc)
+        rc = add_text(zip, DMF_MANIFEST_NAME, &manifest, all, &w->a, reterr);
+    for (size_t i = 0; i < w->p->n && !rc; i++) {
+        rc = add_data(w, zip, i, all, reterr);
+        res->rows += w->written[i].rows;
+    }
+    if (rc)
+        goto out;
+    if (zip_close(zip)) { /* libzip reads the members and reports most errors here */
+        rc = zip_failed(zip, part, reterr);
+        goto out;
+    }
+    zip = NULL;
+out:
+    if (zip)
+        zip_discard(zip);
+    sha256_hex(all, res->digest);
+    strbuf_release(&header);
+    strbuf_release(&manifest);
+    return rc;
+}
+
+enum ec dmf_writer_finish(struct dmf_writer *w, const char *path, struct dmf_result *ret, struct err *reterr)
+{
+    char *part = part_path(w, path);
+    struct dmf_result res = { .rows = 0 };
+    enum ec rc = end_files(w, reterr);
+
+    if (!rc)
+        rc = write_zip(w, part, &res, reterr);
+    if (!rc) {
+        int64_t octets = file_size(part);
+
+        res.octets = octets > 0 ? (uint64_t)octets : 0;
+        if (res.octets > CLASSIC_ZIP_MAX)
+            rc = err_set(reterr, EC_LIMIT, "package '%s' has %llu octets, more than a zip without zip64 holds", path,
+                         (unsigned long long)res.octets);
+    }
+    if (!rc)
+        rc = file_publish(part, path, reterr);
+    if (rc)
+        (void)unlink(part);
+    else
+        *ret = res;
+    dmf_writer_abandon(w);
+    return rc;
+}
+
+void dmf_writer_abandon(struct dmf_writer *w)
+{
+    if (!w)
+        return;
+    for (size_t i = 0; i < w->p->n; i++) {
+        struct spool *s = &w->spools[i];
+        char hex[65];
+
+        if (s->path)
+            (void)unlink(s->path);
+        if (s->sha)
+            sha256_hex(s->sha, hex);
+        strbuf_release(&s->held);
+    }
+    strbuf_release(&w->text);
+    strbuf_release(&w->wide);
+    free(w->spools);
+    free(w->written);
+    free(w->tmp_dir);
+    arena_release(&w->a);
+    free(w);
+}

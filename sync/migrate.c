@@ -1,0 +1,281 @@
+/* migrate.c -- CSV -> F&O -> Dataverse, wave by wave: load, export, compare, write, prove, hand over. Resumable at any point. */
+#include "sync/migrate.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/step.h"
+#include "sync/feed.h"
+
+#include <stdio.h>
+
+enum { TEAM_WAIT_MS = 5 * 60 * 1000 };
+
+struct migrating {
+    struct pair *p;
+    const struct run *run;
+    struct dict *d;
+    struct arena *a;
+};
+
+static enum ec note(struct migrating *g, struct map_ctx *m, const char *state, const char *phase,
+                    const struct map_outcome *o, struct err *reterr)
+{
+    struct strbuf counts = STRBUF(0);
+    struct jsonw w = { .out = &counts };
+    enum ec rc;
+
+    jw_begin(&w, '{');
+    jw_pi64(&w, "source", (int64_t)o->load.rows);
+    jw_pi64(&w, "landed", (int64_t)o->load.landed);
+    jw_pi64(&w, "unchanged", (int64_t)o->load.unchanged);
+    jw_pi64(&w, "rejected", (int64_t)(o->load.rejected + o->repair.written.refused + o->repair.refused_existing));
+    jw_pi64(&w, "fno_rows", (int64_t)o->diff.all.fno_rows);
+    jw_pi64(&w, "dataverse_rows", (int64_t)o->diff.all.dataverse_rows);
+    jw_pi64(&w, "equal", (int64_t)o->diff.all.equal);
+    jw_pi64(&w, "differ", (int64_t)(o->diff.all.keys - o->diff.all.equal));
+    jw_ps(&w, "why", o->why ? o->why : "");
+    jw_end(&w, '}');
+    rc = run_map_set(g->p->app, g->run, m->cfg->alias, m->wave, state, phase, counts.buf, reterr);
+    strbuf_release(&counts);
+    return rc;
+}
+
+static bool is_companies(const struct map_ctx *m)
+{
+    return cell_ieq(m->b->table->logical, CELL_LIT("cdm_company"));
+}
+
+/* The owning team of a new company appears some time after its row; without it rows would belong to the wrong owner. */
+static enum ec await_teams(struct migrating *g, struct map_ctx *m, struct err *reterr)
+{
+    int64_t until = clock_mono_ms() + TEAM_WAIT_MS;
+
+    for (;;) {
+        const char *missing = NULL;
+        enum ec rc = pair_companies(g->p, reterr);
+
+        if (rc)
+            return rc;
+        for (size_t i = 0; i < g->p->n_companies && !missing; i++)
+            if (binding_company_wanted(m->b, g->p->companies[i].code) &&
+                (cell_absent(g->p->companies[i].dv_id) || cell_absent(g->p->companies[i].team_id)))
+                missing = g->p->companies[i].code.ptr;
+        if (!missing)
+            return EC_OK;
+        if (clock_mono_ms() >= until) {
+            err_set(reterr, EC_DATAVERSE, "company '%s' has no default owning team in Dataverse", missing);
+            return err_hint(
+                reterr,
+                "dual-write's core solution makes the team; set it on the company's row, then run the command again");
+        }
+        progress_update(&g->p->app->out, m->cfg->alias, "wait", -1, -1,
+                        "the companies' owning teams are not there yet");
+        if (!clock_sleep_ms(250))
+            return err_set(reterr, EC_STOPPED, "stopped while waiting for owning teams");
+    }
+}
+
+static enum ec read_fno(struct migrating *g, struct map_ctx *m, struct snapshot *fno, struct err *reterr)
+{
+    bool package = feed_by_export(m);
+    enum ec rc = snapshot_fno(m, package ? FROM_PACKAGE : FROM_ODATA, package, g->a, fno, reterr);
+
+    return rc ? rc : run_map_set(g->p->app, g->run, m->cfg->alias, m->wave, "working", "compare", NULL, reterr);
+}
+
+/* Companies that F&O has and Dataverse has not are only created when the settings say so. */
+static bool may_write(const struct map_ctx *m)
+{
+    return !is_companies(m) || m->cfg->create_companies;
+}
+
+static enum ec compare(struct migrating *g, struct map_ctx *m, const struct snapshot *fno, struct snapshot *dv,
+                       struct map_outcome *o, struct err *reterr)
+{
+    enum ec rc = snapshot_dv(m, g->d, g->a, dv, reterr);
+
+    return rc ? rc : diff_run(m, fno, dv, g->a, &o->diff, reterr);
+}
+
+static bool something_to_write(const struct map_outcome *o)
+{
+    return o->diff.all.only_fno || o->diff.all.differ;
+}
+
+static void judge(struct migrating *g, struct map_ctx *m, struct map_outcome *o)
+{
+    const struct config *cfg = &g->p->app->cfg;
+    uint64_t rejected = o->load.rejected + o->repair.written.refused + o->repair.refused_existing;
+
+    o->verdict = verdict_of(cfg, &o->diff);
+    o->green = false;
+    if (o->load.unsent || o->load.parked || o->load.unknown)
+        o->why = "rows are unsent, parked or unknown in F&O";
+    else if (o->repair.written.parked || o->repair.written.unknown)
+        o->why = "rows are parked or unknown in Dataverse";
+    else if (o->repair.written.refused || o->repair.refused_existing)
+        o->why = "Dataverse refused rows that F&O took (stranded)";
+    else if (o->verdict != VERDICT_PARITY)
+        o->why = is_companies(m) && !m->cfg->create_companies && o->diff.all.only_fno
+                     ? "companies are missing in Dataverse (create_companies = yes would create them)"
+                     : "both sides differ";
+    else if (rejected > (uint64_t)cfg->max_errors)
+        o->why = "more rows were rejected than max_errors allows";
+    else if (o->proof.missing_rows)
+        o->why = "rows that landed are not in F&O any more";
+    else
+        o->green = true;
+}
+
+static enum ec hand_over(struct migrating *g, struct map_ctx *m, const struct snapshot *dv, struct err *reterr)
+{
+    struct cell companies[1024];
+    size_t n = map_companies(m, companies, COUNT(companies));
+    enum ec rc = baseline_set(m, dv, reterr);
+
+    STEP(cursor_store);
+    if (!rc)
+        rc = store_begin(m->state, reterr);
+    for (size_t i = 0; i < n && !rc && feed_by_export(m); i++) {
+        char project[64];
+        struct arena a = { 0 };
+
+        feed_project(m, true, companies[i], project);
+        rc = cursor_set(m, "fno", cell_cstr(&a, companies[i]), "baseline", reterr);
+        if (!rc)
+            rc = feed_taken(m, project, companies[i], reterr);
+        arena_release(&a);
+    }
+    if (store_in_transaction(m->state))
+        rc = store_end(m->state, rc, reterr);
+    STEP(cursor_stored);
+    if (!rc && !m->cfg->handoff_dual_write)
+        rc = gate_open(m, reterr);
+    if (!rc)
+        rc = snapshot_prune(m, 2, reterr);
+    (void)g;
+    return rc;
+}
+
+static enum ec changed_cell(void *arg, const struct source_place *place, struct cell key, struct cell field,
+                            struct cell source, struct cell fno, struct err *reterr)
+{
+    struct map_ctx *m = arg;
+
+    (void)reterr;
+    log_warn("proof", "%s: line %llu, '" CELL_FMT "': F&O changed " CELL_FMT " from '" CELL_FMT "' to '" CELL_FMT "'",
+             m->cfg->alias, (unsigned long long)place->line, CELL_ARG(key), CELL_ARG(field), CELL_ARG(source),
+             CELL_ARG(fno));
+    return EC_OK;
+}
+
+static enum ec one_map(struct migrating *g, struct map_ctx *m, struct map_outcome *o, struct err *reterr)
+{
+    struct snapshot fno, dv;
+    char state[16], phase[24];
+    int64_t verdict_id = 0;
+    bool have_fno;
+    enum ec rc = run_map_get(g->p->app, g->run, m->cfg->alias, state, phase, reterr);
+
+    if (rc)
+        return rc;
+    have_fno = !strcmp(phase, "compare");
+    STEP(wave_begin);
+    if (!have_fno)
+        rc = note(g, m, "working", "load", o, reterr);
+    STEP(wave_begun);
+    if (!rc && m->cfg->source) {
+        rc = load_map(m, g->run, &o->load, reterr);
+        o->loaded = !rc;
+    }
+    /* F&O fills in defaults, so its rows, not the file's, are what Dataverse gets. */
+    if (!rc)
+        rc = have_fno ? snapshot_latest(m, "fno", g->a, &fno, reterr) : read_fno(g, m, &fno, reterr);
+    if (!rc && m->cfg->source)
+        rc = proof_source(m, g->run->id, &fno, changed_cell, m, &o->proof, reterr);
+    if (!rc)
+        rc = compare(g, m, &fno, &dv, o, reterr);
+    if (!rc && something_to_write(o) && may_write(m)) {
+        rc = repair_dataverse(m, g->run, g->d, &o->repair, reterr);
+        if (!rc && (o->repair.written.created || o->repair.written.updated))
+            rc = compare(g, m, &fno, &dv, o, reterr);
+    }
+    if (!rc && is_companies(m))
+        rc = await_teams(g, m, reterr);
+    if (rc)
+        return rc;
+    o->compared = true;
+    o->load.defaulted = o->proof.defaulted_rows;
+    o->load.changed = o->proof.changed_rows;
+    judge(g, m, o);
+    clock_format_utc(clock_utc_ms(), o->checked_at);
+    rc = verdict_store(m, g->run->id, o->verdict, &o->diff, &verdict_id, reterr);
+    if (!rc && o->green)
+        rc = hand_over(g, m, &dv, reterr);
+    STEP(wave_end);
+    if (!rc)
+        rc = note(g, m, o->green ? "green" : "red", "done", o, reterr);
+    STEP(wave_ended);
+    return rc;
+}
+
+/* A map that was green when the run was cut off is not done again; its figures come from the stored verdict. */
+static enum ec recall(struct migrating *g, struct map_ctx *m, struct map_outcome *o, struct err *reterr)
+{
+    struct verdict_row v;
+    struct json *data = NULL;
+    enum ec rc = verdict_latest(m, g->a, &v, reterr);
+
+    if (!rc && m->cfg->source)
+        rc = load_counts(m, g->run->id, &o->load, reterr);
+    if (!rc)
+        rc = json_parse("verdict", v.data, strlen(v.data), NULL, g->a, &data, reterr);
+    if (rc)
+        return rc;
+    o->green = o->was_green = o->compared = true;
+    o->verdict = v.word;
+    snprintf(o->checked_at, sizeof(o->checked_at), "%s", v.checked_at);
+    o->diff.all.fno_rows = (uint64_t)json_i64(json_get(data, "fno_rows"), 0);
+    o->diff.all.dataverse_rows = (uint64_t)json_i64(json_get(data, "dataverse_rows"), 0);
+    o->diff.all.keys = (uint64_t)json_i64(json_get(data, "keys"), 0);
+    o->diff.all.equal = (uint64_t)json_i64(json_get(data, "equal"), 0);
+    o->diff.all.excluded_fno = (uint64_t)json_i64(json_get(data, "excluded_fno"), 0);
+    o->diff.all.excluded_dataverse = (uint64_t)json_i64(json_get(data, "excluded_dataverse"), 0);
+    return EC_OK;
+}
+
+enum ec migrate_all(struct pair *p, const struct run *run, struct arena *a, struct map_outcome *outcomes,
+                    struct err *reterr)
+{
+    struct migrating g = { .p = p, .run = run, .a = a };
+    int stopped_after = 0;
+    enum ec rc = pair_companies(p, reterr);
+
+    if (!rc)
+        rc = dict_open(p, &g.d, reterr);
+    for (size_t i = 0; i < p->n && !rc; i++) {
+        struct map_ctx *m = &p->maps[i];
+        char state[16], phase[24];
+
+        if (!m->selected)
+            continue;
+        if (stopped_after && m->wave > stopped_after) {
+            outcomes[i].skipped = true;
+            outcomes[i].why = "an earlier wave is not green";
+            rc = note(&g, m, "skipped", "done", &outcomes[i], reterr);
+            continue;
+        }
+        rc = run_map_get(p->app, run, m->cfg->alias, state, phase, reterr);
+        if (!rc && !strcmp(state, "green")) {
+            rc = recall(&g, m, &outcomes[i], reterr);
+            continue;
+        }
+        if (!rc) {
+            log_info("migrate", "wave %d: %s", m->wave, m->cfg->alias);
+            rc = one_map(&g, m, &outcomes[i], reterr);
+        }
+        if (!rc && !outcomes[i].green && !stopped_after)
+            stopped_after = m->wave;
+    }
+    dict_close(g.d);
+    return rc;
+}

@@ -1,0 +1,233 @@
+#include "sync/repair.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "erp/odata.h"
+#include "sync/delta_row.h"
+
+#include <stdlib.h>
+
+struct repairing {
+    struct map_ctx *m;
+    const struct run *run;
+    struct dict *d;
+    struct delta_reader *r;
+    struct baseline *base;
+    struct repair_counts *c;
+    bool *fields;
+    enum existing_policy policy;
+    bool first; /* counts are taken in the first pass only */
+    struct arena a;
+};
+
+static bool flows_to_dv(const struct bound_field *f)
+{
+    return f->kind != BOUND_COMPANY && !f->key && map_dir_to_dv(f->dir) && f->master == MASTER_FNO;
+}
+
+/* Our own rows: under the id that follows from their key, or in the base. */
+static bool ours(struct repairing *p, const struct delta_row *row, struct err *reterr)
+{
+    struct base_row base = { 0 };
+    char id[40];
+
+    dvload_id(p->m->b, dict_organization(p->d), row->key, id);
+    if (cell_ieq(row->dv_id, cell_of(id)))
+        return true;
+    if (!p->base)
+        return false;
+    return baseline_row(p->base, bind_key_digest(p->m->b, row->fno, &p->a), &p->a, &base, reterr) == EC_OK &&
+           base.cells;
+}
+
+static enum ec refuse(struct repairing *p, const struct delta_row *row, struct err *reterr)
+{
+    struct exception e = {
+        .side = "dataverse",
+        .row_no = -1,
+        .line = -1,
+        .offset = -1,
+        .key = row->key,
+        .state = "rejected",
+        .stage = "existing",
+        .code = CELL_LIT("exists"),
+        .message = CELL_LIT("Dataverse already holds a row of this key with other values, and existing = refuse")
+    };
+
+    if (!p->first)
+        return EC_OK;
+    p->c->refused_existing++;
+    return exception_add(p->m, p->run->id, &e, reterr);
+}
+
+/* false = nothing to write for this row. */
+static bool choose_fields(struct repairing *p, const struct delta_row *row)
+{
+    int differ[512];
+    size_t n = diff_fields(p->m->b, row->fno, row->dv, differ, COUNT(differ));
+    bool any = false;
+
+    memset(p->fields, 0, p->m->b->n);
+    for (size_t i = 0; i < n && i < COUNT(differ); i++)
+        if (flows_to_dv(&p->m->b->fields[differ[i]]))
+            any = p->fields[differ[i]] = true;
+    return any;
+}
+
+static enum ec next_row(void *ctx, struct dvload_row *ret, bool *ret_more, struct err *reterr)
+{
+    struct repairing *p = ctx;
+    struct delta_row row;
+    enum ec rc;
+
+    for (;;) {
+        arena_reset(&p->a);
+        rc = delta_reader_next(p->r, &row, ret_more, reterr);
+        if (rc || !*ret_more)
+            return rc;
+        *ret = (struct dvload_row){ .key = row.key, .cells = row.fno };
+        if (!row.dv)
+            return EC_OK; /* only in F&O: created */
+        if (!choose_fields(p, &row)) {
+            p->c->left_alone += p->first;
+            continue;
+        }
+        if (p->policy != EXISTING_UPDATE && !ours(p, &row, reterr)) {
+            rc = p->policy == EXISTING_REFUSE ? refuse(p, &row, reterr) : EC_OK;
+            if (rc)
+                return rc;
+            continue;
+        }
+        ret->id = row.dv_id;
+        ret->fields = p->fields;
+        return EC_OK;
+    }
+}
+
+static enum ec rewind_rows(void *ctx, struct err *reterr)
+{
+    struct repairing *p = ctx;
+
+    p->first = false;
+    delta_reader_free(p->r);
+    p->r = NULL;
+    return delta_reader_new(p->m, "class in ('only_fno', 'differ') and fno is not null", &p->r, reterr);
+}
+
+enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *d, struct repair_counts *ret,
+                         struct err *reterr)
+{
+    struct repairing p = { .m = m,
+                           .run = run,
+                           .d = d,
+                           .c = ret,
+                           .first = true,
+                           .policy = m->cfg->has_existing ? m->cfg->existing : m->pair->app->cfg.existing };
+    struct dvload in = { .next = next_row, .rewind = rewind_rows, .ctx = &p, .total = -1 };
+    struct query *q =
+        store_query(m->state, "select count(*) from delta where class in ('only_fno', 'differ') and fno is not null");
+    enum ec rc;
+
+    *ret = (struct repair_counts){ 0 };
+    if (query_step(q))
+        in.total = query_get_int(q, 0);
+    rc = query_done(q, reterr);
+    if (rc || !in.total)
+        return rc;
+    p.fields = xcalloc(m->b->n + 1, sizeof(*p.fields));
+    rc = baseline_open(m, &p.base, reterr);
+    if (rc == EC_NOTFOUND || rc == EC_STATE)
+        rc = EC_OK;
+    if (!rc)
+        rc = delta_reader_new(m, "class in ('only_fno', 'differ') and fno is not null", &p.r, reterr);
+    if (!rc)
+        rc = dvload_write(m, run, d, &in, &ret->written, reterr);
+    delta_reader_free(p.r);
+    baseline_close(p.base);
+    free(p.fields);
+    arena_release(&p.a);
+    if (!rc)
+        log_info("repair", "%s: Dataverse %llu created, %llu updated, %llu refused, %llu parked", m->cfg->alias,
+                 (unsigned long long)ret->written.created, (unsigned long long)ret->written.updated,
+                 (unsigned long long)(ret->written.refused + ret->refused_existing),
+                 (unsigned long long)ret->written.parked);
+    return rc;
+}
+
+/* ---- towards F&O ---- */
+
+static enum ec one_fno(struct map_ctx *m, const struct run *run, const struct delta_row *row,
+                       struct repair_fno_counts *c, struct err *reterr)
+{
+    const struct binding *b = m->b;
+    struct arena a = { 0 };
+    struct strbuf body = STRBUF(0);
+    struct jsonw w = { .out = &body };
+    struct cell key[32];
+    int differ[512];
+    size_t n = diff_fields(b, row->fno, row->dv, differ, COUNT(differ)), any = 0;
+    struct err why = { 0 };
+    enum ec rc = EC_OK;
+
+    jw_begin(&w, '{');
+    for (size_t i = 0; i < n && i < COUNT(differ); i++) {
+        const struct bound_field *f = &b->fields[differ[i]];
+        struct cell literal;
+        const char *text;
+
+        if (!f->f || f->key || !map_dir_to_fno(f->dir) || f->master != MASTER_DV)
+            continue;
+        if (!bind_to_fno_json(b, differ[i], row->dv[differ[i]], &a, &literal, &text))
+            continue;
+        jw_namec(&w, f->f->property);
+        jw_raw(&w, literal);
+        any++;
+    }
+    jw_end(&w, '}');
+    if (any) {
+        (void)fno_key_of(m, row->fno, &a, key, COUNT(key));
+        rc = erp_update(m->pair->app->erp, b->entity, b->striped ? row->fno[0] : CELL_ABSENT, key,
+                        (struct cell){ body.buf, body.len }, CELL_ABSENT, &why);
+        if (rc == EC_FNO || rc == EC_NOTFOUND || rc == EC_CONFLICT) {
+            struct exception e = { .side = "fno",
+                                   .row_no = -1,
+                                   .line = -1,
+                                   .offset = -1,
+                                   .key = row->key,
+                                   .state = "rejected",
+                                   .stage = "write",
+                                   .message = cell_of(why.msg) };
+
+            c->refused++;
+            rc = exception_add(m, run->id, &e, reterr);
+        } else if (rc && reterr) {
+            *reterr = why;
+        } else {
+            c->updated++;
+        }
+    }
+    strbuf_release(&body);
+    arena_release(&a);
+    return rc;
+}
+
+enum ec repair_fno(struct map_ctx *m, const struct run *run, struct repair_fno_counts *ret, struct err *reterr)
+{
+    struct delta_reader *r = NULL;
+    struct delta_row row;
+    bool more = true;
+    uint64_t done = 0;
+    enum ec rc = delta_reader_new(m, "class = 'differ' and fno is not null and dataverse is not null", &r, reterr);
+
+    *ret = (struct repair_fno_counts){ 0 };
+    while (!rc && more) {
+        rc = delta_reader_next(r, &row, &more, reterr);
+        if (!rc && more)
+            rc = one_fno(m, run, &row, ret, reterr);
+        progress_update(&m->pair->app->out, m->cfg->alias, "repair F&O", (int64_t)++done, -1, "");
+        if (!rc && stop_requested())
+            rc = err_set(reterr, EC_STOPPED, "stopped while repairing map '%s'", m->cfg->alias);
+    }
+    progress_clear(&m->pair->app->out);
+    delta_reader_free(r);
+    return rc;
+}
