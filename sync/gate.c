@@ -82,11 +82,11 @@ static bool loaded_since(struct map_ctx *m, const char *checked_at)
     return query_done(q, NULL) != EC_OK || yes;
 }
 
-enum ec gate_open(struct map_ctx *m, struct err *reterr)
+static enum ec check(struct map_ctx *m, struct verdict_row *ret, struct err *reterr)
 {
     struct arena a = { 0 };
     struct verdict_row v;
-    char hash[65], reason[200];
+    char hash[65];
     int64_t at = 0;
     enum ec rc = verdict_latest(m, &a, &v, reterr);
 
@@ -120,6 +120,26 @@ enum ec gate_open(struct map_ctx *m, struct err *reterr)
                 m->cfg->alias, v.checked_at);
         return err_hint(reterr, "run 'dmfsync parity %s' again", m->cfg->alias);
     }
+    *ret = v;
+    ret->data = NULL; /* lived in the arena above */
+    return EC_OK;
+}
+
+enum ec gate_check(struct map_ctx *m, struct err *reterr)
+{
+    struct verdict_row v;
+
+    return check(m, &v, reterr);
+}
+
+enum ec gate_open(struct map_ctx *m, struct err *reterr)
+{
+    struct verdict_row v;
+    char reason[200];
+    enum ec rc = check(m, &v, reterr);
+
+    if (rc)
+        return rc;
     snprintf(reason, sizeof(reason), "verdict of %s: parity", v.checked_at);
     return set(m, "open", v.id, reason, reterr);
 }

@@ -57,6 +57,7 @@ enum gate_state { GATE_NONE, GATE_OPEN, GATE_CLOSED };
 enum ec gate_read(struct map_ctx *m, enum gate_state *ret, char ret_reason[static 400], struct err *reterr);
 /* Refuses (EC_GUARD, with the reason) unless the latest verdict is parity, fresh, of this map and settings. */
 enum ec gate_open(struct map_ctx *m, struct err *reterr);
+enum ec gate_check(struct map_ctx *m, struct err *reterr); /* the same rules, nothing opened */
 enum ec gate_close(struct map_ctx *m, const char *reason, struct err *reterr);
 
 #endif

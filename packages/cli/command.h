@@ -67,6 +67,7 @@ bool option_given(const struct app *app, const char *name);
 enum ec option_int(const struct app *app, const char *name, int64_t otherwise, int64_t min, int64_t max, int64_t *ret,
                    struct err *reterr);
 
+extern const char DMFSYNC_VERSION[]; /* "0.1.0" */
 /* `init` and `help`, which need nothing but this layer. */
 extern const struct command CLI_COMMANDS[];
 

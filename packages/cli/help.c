@@ -3,6 +3,8 @@
 
 #include "cli/text_width.h"
 
+#include <stdio.h>
+
 enum { WIDTH = 100 };
 
 /* `text` broken at blanks, each line after `indent` columns; the first continues at column `at`. */

@@ -13,8 +13,9 @@
 
 #define LINK_MAX 65536
 
-/* What stands unencoded in the value of a query option: readable logs, and fewer octets of the URL's limit. */
-#define KEEP_IN_QUERY "(),'*:/$@!_"
+/* What stands unencoded: readable logs, and fewer octets of the URL's limit. Values may hold any character, names none. */
+#define KEEP_IN_SELECT ",$()@/"
+#define KEEP_IN_FILTER "()'"
 
 static void prefer_of(const struct dv *d, bool track, char ret[static 200])
 {
@@ -127,10 +128,10 @@ enum ec dv_scan(struct dv *d, const char *set, const char *select, const char *f
     snprintf(what, sizeof(what), "read of %.90s", set);
     prefer_of(d, track, prefer);
     strbuf_addf(&url, DV_API "%s?$select=", set);
-    strbuf_add_url(&url, select, strlen(select), KEEP_IN_QUERY);
+    strbuf_add_url(&url, select, strlen(select), KEEP_IN_SELECT);
     if (filter) {
         strbuf_adds(&url, "&$filter=");
-        strbuf_add_url(&url, filter, strlen(filter), KEEP_IN_QUERY);
+        strbuf_add_url(&url, filter, strlen(filter), KEEP_IN_FILTER);
     }
     rc = read_pages(d, strbuf_str(&url), prefer, what, row, arg, track ? &delta : NULL, reterr);
     if (!rc && track && !delta) {
@@ -219,7 +220,7 @@ enum ec dv_get(struct dv *d, const char *set, struct cell id, const char *select
         return err_set(reterr, EC_FORMAT, "read of %.90s: '" CELL_FMT "' is not an id", set, CELL_ARG(id));
     snprintf(what, sizeof(what), "read of one row of %.80s", set);
     strbuf_addf(&url, DV_API "%s(" CELL_FMT ")?$select=", set, CELL_ARG(id));
-    strbuf_add_url(&url, select, strlen(select), KEEP_IN_QUERY);
+    strbuf_add_url(&url, select, strlen(select), KEEP_IN_SELECT);
     rc = dv_get_json(d, strbuf_str(&url), what, a, &v, &status, reterr);
     if (!rc) {
         *ret_found = status == 200;
@@ -256,7 +257,7 @@ size_t dv_in_url(const struct dv_table *t, struct cell column, const struct cell
     if (!selected(select, t->pk))
         strbuf_addf(out, CELL_FMT "%s", CELL_ARG(t->pk), select && *select ? "," : "");
     if (select)
-        strbuf_add_url(out, select, strlen(select), KEEP_IN_QUERY);
+        strbuf_add_url(out, select, strlen(select), KEEP_IN_SELECT);
     strbuf_adds(out, "&$filter=Microsoft.Dynamics.CRM.In(PropertyName=@p1,PropertyValues=@p2)");
     if (!cell_blank(company_column))
         strbuf_addf(out, "%%20and%%20" CELL_FMT "%%20eq%%20" CELL_FMT, CELL_ARG(company_column),

@@ -90,11 +90,16 @@ static void add_lookup(struct binding *b, const struct schema *s, struct bound_f
         l->fields = arena_alloc(&b->arena, (b->map->n + 1) * sizeof(*l->fields));
         l->columns = arena_alloc(&b->arena, (b->map->n + 1) * sizeof(*l->columns));
     }
+    if (l->n == BIND_LOOKUP_PARTS) {
+        bind_problem(bad, CELL_FMT ": the lookup " CELL_FMT " has more than %d key parts", CELL_ARG(f->name),
+                     CELL_ARG(f->c->name), BIND_LOOKUP_PARTS);
+        return;
+    }
     f->lookup = (int)(l - b->lookups);
     f->part = (int)l->n;
     l->fields[l->n] = index;
     l->columns[l->n] = rest_of_path(b, mf);
-    if (mf->n_path == 2 && !dv_column_find(l->target, mf->path[1].name))
+    if (!dv_column_find(l->target, mf->path[1].name))
         bind_problem(bad, CELL_FMT ": table '" CELL_FMT "' has no column '" CELL_FMT "'", CELL_ARG(f->name),
                      CELL_ARG(l->target->logical), CELL_ARG(mf->path[1].name));
     l->n++;
@@ -120,7 +125,10 @@ static void classify(struct binding *b, const struct schema *s, struct bound_fie
     }
     if (mf->n_path > 1) {
         f->kind = BOUND_LOOKUP;
-        if (!f->c->n_navs)
+        if (mf->n_path > 2 && !cell_absent(mf->path[2].target))
+            bind_problem(bad, CELL_FMT ": '" CELL_FMT "' points at rows of several tables, which cannot be paired",
+                         CELL_ARG(f->name), CELL_ARG(mf->destination));
+        else if (!f->c->n_navs)
             bind_problem(bad, CELL_FMT ": column '" CELL_FMT "' is not a lookup", CELL_ARG(f->name),
                          CELL_ARG(f->c->name));
         else
@@ -184,6 +192,24 @@ static void add_field(struct binding *b, const struct schema *s, const struct ma
     b->fields[b->n++] = f;
 }
 
+/* Two fields that flow into one place: which of them wins would be chance (DIPV1023, 1026, 1029). */
+static void check_twice(const struct binding *b, struct bind_problems *bad)
+{
+    for (size_t i = 0; i < b->n; i++)
+        for (size_t k = 0; k < i; k++) {
+            const struct bound_field *x = &b->fields[i], *y = &b->fields[k];
+            bool to_dv = map_dir_to_dv(x->dir) && map_dir_to_dv(y->dir);
+            bool to_fno = map_dir_to_fno(x->dir) && map_dir_to_fno(y->dir);
+
+            if (to_dv && x->mf && y->mf && x->c && y->c && cell_ieq(x->mf->destination, y->mf->destination))
+                bind_problem(bad, "Dataverse column '" CELL_FMT "' is filled by two fields of the map (DIPV1026)",
+                             CELL_ARG(x->mf->destination));
+            if (to_fno && x->f && x->f == y->f)
+                bind_problem(bad, "F&O field '" CELL_FMT "' is filled by two fields of the map (DIPV1023)",
+                             CELL_ARG(x->f->staging));
+        }
+}
+
 struct filter_check {
     const struct binding *b;
     struct bind_problems *bad;
@@ -203,6 +229,34 @@ static void check_filter_field(void *arg, struct cell field)
                      CELL_ARG(field), CELL_ARG(c->b->table->logical));
 }
 
+/* Rows carry element names: a filter that gives an element by label, number or in other case is brought to its name. */
+static void name_elements(const struct binding *b, struct filter *f, struct bind_problems *bad)
+{
+    const struct fno_field *ff;
+    const struct fno_enum *en;
+    int64_t v;
+    bool known;
+
+    if (!f)
+        return;
+    name_elements(b, f->a, bad);
+    name_elements(b, f->b, bad);
+    ff = cell_absent(f->field) ? NULL : fno_field_find(b->entity, f->field);
+    en = ff && ff->type == FNO_ENUM ? ff->en : NULL;
+    if (!en || !en->n || cell_blank(f->value) || f->op > FILTER_GE)
+        return;
+    for (size_t i = 0; i < en->n && !f->quoted && cell_to_i64(f->value, &v); i++)
+        if (en->values[i] == v) {
+            f->value = en->members[i];
+            f->quoted = true;
+            return;
+        }
+    f->value = bind_enum_spelling(ff, f->value, &known);
+    if (!known)
+        bind_problem(bad, "the F&O filter compares '" CELL_FMT "' with '" CELL_FMT "', which is no element of it",
+                     CELL_ARG(f->field), CELL_ARG(f->value));
+}
+
 static void bind_filters(struct binding *b, struct bind_problems *bad)
 {
     struct filter_check c = { .b = b, .bad = bad };
@@ -214,6 +268,7 @@ static void bind_filters(struct binding *b, struct bind_problems *bad)
         bind_problem(bad, "%s (DIPV1012)", e.msg);
     c.fno = true;
     filter_fields(b->fno_filter, check_filter_field, &c);
+    name_elements(b, b->fno_filter, bad);
     c.fno = false;
     filter_fields(b->dv_filter, check_filter_field, &c);
 }
@@ -281,6 +336,7 @@ enum ec bind_map(const struct map *m, const struct schema *s, const struct bind_
     for (size_t i = 0; i < m->n; i++)
         if (!is_company_path(b, &m->fields[i]))
             add_field(b, s, &m->fields[i], set, &bad);
+    check_twice(b, &bad);
     bind_filters(b, &bad);
     if (!bad.n)
         bind_choose_key(b, set, &bad);

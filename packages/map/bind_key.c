@@ -20,6 +20,8 @@ static bool from_settings(struct binding *b, const char *key, struct bind_proble
 {
     const char *p = key;
 
+    if (b->striped) /* always first, named or not */
+        add_to_key(b, 0);
     while (*p) {
         size_t n = strcspn(p, ",");
         struct cell name = { p, n };
@@ -53,27 +55,6 @@ static int field_of_column(const struct binding *b, struct cell column)
     return -1;
 }
 
-static bool from_alternate_key(struct binding *b)
-{
-    for (size_t k = 0; k < b->table->n_keys; k++) {
-        const struct dv_key *key = &b->table->keys[k];
-        bool all = key->active && key->n;
-
-        for (size_t c = 0; c < key->n && all; c++)
-            all = field_of_column(b, key->columns[c]) >= 0;
-        if (!all)
-            continue;
-        if (b->striped)
-            add_to_key(b, 0);
-        for (size_t c = 0; c < key->n; c++)
-            add_to_key(b, field_of_column(b, key->columns[c]));
-        b->alternate_key = key;
-        b->key_evidence = cell_printf(&b->arena, "alternate key " CELL_FMT, CELL_ARG(key->name));
-        return true;
-    }
-    return false;
-}
-
 /* Field that carries one key field of the F&O entity, whatever its kind. */
 static int field_of_fno_key(const struct binding *b, const struct fno_field *f)
 {
@@ -81,6 +62,48 @@ static int field_of_fno_key(const struct binding *b, const struct fno_field *f)
         if (b->fields[i].f == f && b->fields[i].kind != BOUND_CONST_FNO)
             return (int)i;
     return -1;
+}
+
+/* Are F&O's key and the one chosen the same set of fields? */
+static bool agrees_with_fno(const struct binding *b)
+{
+    size_t fno = b->striped;
+
+    for (size_t i = 0; i < b->entity->n; i++) {
+        const struct fno_field *f = &b->entity->fields[i];
+        int at = f->key ? field_of_fno_key(b, f) : -1;
+
+        if (f->key && (at < 0 || !in_key(b, at)))
+            return false;
+        fno += f->key;
+    }
+    return fno == b->n_key;
+}
+
+/* One whose fields are F&O's key where there is such a one, else the first: the caller's check then says what is wrong. */
+static bool from_alternate_key(struct binding *b)
+{
+    for (int any = 0; any < 2; any++)
+        for (size_t k = 0; k < b->table->n_keys; k++) {
+            const struct dv_key *key = &b->table->keys[k];
+            bool all = key->active && key->n;
+
+            for (size_t c = 0; c < key->n && all; c++)
+                all = field_of_column(b, key->columns[c]) >= 0;
+            if (!all)
+                continue;
+            b->n_key = 0;
+            if (b->striped)
+                add_to_key(b, 0);
+            for (size_t c = 0; c < key->n; c++)
+                add_to_key(b, field_of_column(b, key->columns[c]));
+            if (!any && !agrees_with_fno(b))
+                continue;
+            b->key_evidence = cell_printf(&b->arena, "alternate key " CELL_FMT, CELL_ARG(key->name));
+            return true;
+        }
+    b->n_key = 0;
+    return false;
 }
 
 static bool from_fno_key(struct binding *b)
@@ -156,14 +179,14 @@ void bind_choose_key(struct binding *b, const struct bind_settings *set, struct 
         if (f->kind == BOUND_VALUEMAP)
             bind_problem(bad, "key field " CELL_FMT " has a value map, which a key must not have", CELL_ARG(f->name));
     }
-    if (!b->alternate_key) /* settings may have named the same columns */
-        for (size_t k = 0; k < b->table->n_keys && !b->alternate_key; k++) {
-            const struct dv_key *key = &b->table->keys[k];
-            bool all = key->active && key->n == b->n_key;
+    /* Rows can be addressed by an alternate key of exactly these columns: one without the company would hit another's row. */
+    for (size_t k = 0; k < b->table->n_keys && !b->alternate_key; k++) {
+        const struct dv_key *key = &b->table->keys[k];
+        bool all = key->active && key->n == b->n_key;
 
-            for (size_t c = 0; c < key->n && all; c++)
-                all = field_of_column(b, key->columns[c]) >= 0 && in_key(b, field_of_column(b, key->columns[c]));
-            if (all)
-                b->alternate_key = key;
-        }
+        for (size_t c = 0; c < key->n && all; c++)
+            all = field_of_column(b, key->columns[c]) >= 0 && in_key(b, field_of_column(b, key->columns[c]));
+        if (all)
+            b->alternate_key = key;
+    }
 }

@@ -4,6 +4,9 @@
 
 #include "map/bind.h"
 
+/* Key parts of one lookup; bind_from_dv() keeps that many. */
+enum { BIND_LOOKUP_PARTS = 16 };
+
 /* Collects everything that is wrong with a map, so that the user sees all of it at once. */
 struct bind_problems {
     struct strbuf text;

@@ -138,7 +138,7 @@ size_t bind_from_dv(const struct binding *b, const struct json *rec, bind_dict *
     }
     for (size_t k = 0; k < b->n_lookups; k++) {
         const struct bound_lookup *l = &b->lookups[k];
-        struct cell parts[16];
+        struct cell parts[BIND_LOOKUP_PARTS];
         bool found = false;
 
         id = lookup_id(rec, l->c->name, a);
@@ -159,10 +159,6 @@ size_t bind_from_dv(const struct binding *b, const struct json *rec, bind_dict *
 }
 
 /* ---- column lists ---- */
-
-struct name_list {
-    struct strbuf out;
-};
 
 static void add_name(struct strbuf *out, const char *before, struct cell name, const char *after)
 {
@@ -256,10 +252,44 @@ static struct cell quoted(struct arena *a, struct cell c)
     return r;
 }
 
+/* JSON's grammar for numbers: a cell that was not canonical must not reach a request's body as it stands. */
+static bool json_number(struct cell c)
+{
+    size_t i = 0, digits = 0;
+
+    i += c.len && c.ptr[0] == '-';
+    for (; i < c.len && c.ptr[i] >= '0' && c.ptr[i] <= '9'; i++)
+        digits++;
+    if (!digits || (digits > 1 && c.ptr[i - digits] == '0'))
+        return false;
+    if (i == c.len)
+        return true;
+    if (c.ptr[i++] != '.' || i == c.len)
+        return false;
+    while (i < c.len && c.ptr[i] >= '0' && c.ptr[i] <= '9')
+        i++;
+    return i == c.len;
+}
+
+static bool numeric_column(const struct dv_column *c)
+{
+    switch (c->type) {
+    case DV_INTEGER:
+    case DV_BIGINT:
+    case DV_DECIMAL:
+    case DV_DOUBLE:
+    case DV_MONEY:
+    case DV_PICKLIST:
+    case DV_STATE:
+    case DV_STATUS: return true;
+    default: return false;
+    }
+}
+
 /* A Dataverse value of a column's type from a word of Dataverse's vocabulary. */
 static struct cell dv_literal(const struct dv_column *c, struct cell v, struct arena *a)
 {
-    if (cell_absent(v))
+    if (cell_blank(v)) /* Dataverse stores "" as null, and for the other types it is nothing */
         return CELL_LIT("null");
     switch (c->type) {
     case DV_INTEGER:
@@ -269,7 +299,7 @@ static struct cell dv_literal(const struct dv_column *c, struct cell v, struct a
     case DV_MONEY:
     case DV_PICKLIST:
     case DV_STATE:
-    case DV_STATUS: return v.len ? v : CELL_LIT("null");
+    case DV_STATUS: return v;
     case DV_BOOLEAN:
         return cell_ieq(v, CELL_LIT("true")) || cell_is(v, "1") || cell_ieq(v, CELL_LIT("yes")) ? CELL_LIT("true")
                                                                                                 : CELL_LIT("false");
@@ -278,8 +308,6 @@ static struct cell dv_literal(const struct dv_column *c, struct cell v, struct a
             return quoted(a, (struct cell){ v.ptr, v.len > 10 ? 10 : v.len });
         /* A date without time goes in at noon, so that no time zone shows another day. */
         return quoted(a, v.len == 10 ? cell_printf(a, "%.*sT12:00:00Z", (int)v.len, v.ptr) : v);
-    case DV_STRING:
-    case DV_MEMO: return v.len ? quoted(a, v) : CELL_LIT("null"); /* "" is stored as null */
     default: return quoted(a, v);
     }
 }
@@ -289,9 +317,11 @@ bool bind_to_dv_value(const struct binding *b, int field, struct cell canonical_
 {
     const struct bound_field *f = &b->fields[field];
 
-    if (f->kind == BOUND_CONST_DV) {
-        *ret_json = dv_literal(f->c, f->mf->default_value, a);
-        return true;
+    if (f->kind == BOUND_CONST_DV)
+        canonical_cell = f->mf->default_value;
+    if (f->kind == BOUND_LOOKUP && canonical_cell.len && canonical_cell.ptr[0] == '?') {
+        *ret_why = "the row that the lookup points at is not known";
+        return false;
     }
     if (f->kind == BOUND_VALUEMAP && bind_in_fno_words(f) && !cell_absent(canonical_cell)) {
         const struct map_pair *p = bind_pair_by_key(f->mf, canonical_cell);
@@ -301,6 +331,10 @@ bool bind_to_dv_value(const struct binding *b, int field, struct cell canonical_
             return false;
         }
         canonical_cell = p->value;
+    }
+    if (numeric_column(f->c) && canonical_cell.len && !json_number(canonical_cell)) {
+        *ret_why = "not a number";
+        return false;
     }
     *ret_json = dv_literal(f->c, canonical_cell, a);
     return true;
@@ -334,10 +368,16 @@ bool bind_to_fno_json(const struct binding *b, int field, struct cell canonical_
 
     if (!bind_to_fno_value(b, field, canonical_cell, a, &text, ret_why))
         return false;
-    switch (f->f->type) {
+    switch (f->f ? f->f->type : FNO_STRING) {
     case FNO_REAL:
     case FNO_INT:
-    case FNO_INT64: *ret_json = text.len ? text : CELL_LIT("0"); break;
+    case FNO_INT64:
+        if (text.len && !json_number(text)) {
+            *ret_why = "not a number";
+            return false;
+        }
+        *ret_json = text.len ? text : CELL_LIT("0");
+        break;
     case FNO_DATE:
         *ret_json =
             quoted(a, text.len ? cell_printf(a, "%.*sT12:00:00Z", (int)(text.len > 10 ? 10 : text.len), text.ptr)

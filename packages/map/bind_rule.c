@@ -35,18 +35,18 @@ static bool bool_word(struct cell c, bool *ret)
     return false;
 }
 
-const struct map_pair *bind_pair_by_value(const struct bound_field *f, struct cell value)
+static bool same_value(const struct dv_column *c, struct cell v, struct cell w)
 {
     bool a, b;
 
-    for (size_t i = 0; i < f->mf->n_pairs; i++) {
-        struct cell v = f->mf->pairs[i].value;
+    return cell_ieq(v, w) || (c->type == DV_BOOLEAN && bool_word(v, &a) && bool_word(w, &b) && a == b);
+}
 
-        if (cell_ieq(v, value))
+const struct map_pair *bind_pair_by_value(const struct bound_field *f, struct cell value)
+{
+    for (size_t i = 0; i < f->mf->n_pairs; i++)
+        if (same_value(f->c, f->mf->pairs[i].value, value))
             return &f->mf->pairs[i];
-        if (f->c && f->c->type == DV_BOOLEAN && bool_word(v, &a) && bool_word(value, &b) && a == b)
-            return &f->mf->pairs[i];
-    }
     return NULL;
 }
 
@@ -153,10 +153,20 @@ static void value_map_rule(struct bound_field *f, struct bind_problems *bad)
 
     if (!mf->n_pairs)
         bind_problem(bad, CELL_FMT ": the value map is empty", CELL_ARG(f->name));
+    for (size_t i = 0; i < mf->n_pairs; i++) {
+        bool b;
+
+        if (bind_pair_by_key(mf, mf->pairs[i].key) != &mf->pairs[i])
+            bind_problem(bad, CELL_FMT ": the value map has '" CELL_FMT "' twice (case does not count)",
+                         CELL_ARG(f->name), CELL_ARG(mf->pairs[i].key));
+        if (f->c->type == DV_BOOLEAN && !bool_word(mf->pairs[i].value, &b))
+            bind_problem(bad, CELL_FMT ": the value map gives '" CELL_FMT "' for a yes/no column (DIPV1030)",
+                         CELL_ARG(f->name), CELL_ARG(mf->pairs[i].value));
+    }
     if (f->dir == DIR_BOTH)
         for (size_t i = 0; i < mf->n_pairs; i++)
             for (size_t k = 0; k < i; k++)
-                if (cell_ieq(mf->pairs[i].value, mf->pairs[k].value))
+                if (same_value(f->c, mf->pairs[i].value, mf->pairs[k].value))
                     bind_problem(bad,
                                  CELL_FMT ": the two-way value map gives '" CELL_FMT "' for both '" CELL_FMT
                                           "' and '" CELL_FMT "', so the way back is not defined",

@@ -3,12 +3,20 @@
 
 #include <stdlib.h>
 
-static int serving(const struct binding *const *maps, size_t n, struct cell set)
+/* Map i needs every map that fills `set`; several may, told apart by their filters. False = none does. */
+static bool needs(const struct binding *const *maps, size_t n, size_t i, struct cell set, unsigned char strength,
+                  unsigned char *edges)
 {
-    for (size_t i = 0; i < n; i++)
-        if (cell_ieq(maps[i]->table->set, set))
-            return (int)i;
-    return -1;
+    bool served = false;
+
+    for (size_t k = 0; k < n; k++) {
+        if (!cell_ieq(maps[k]->table->set, set))
+            continue;
+        served = true;
+        if (k != i && (!edges[i * n + k] || strength == 1))
+            edges[i * n + k] = strength;
+    }
+    return served;
 }
 
 static void gap(struct deps *d, const struct binding *b, const struct bound_lookup *l)
@@ -25,12 +33,16 @@ static void gap(struct deps *d, const struct binding *b, const struct bound_look
     d->n_gaps++;
 }
 
-static bool key_lookup(const struct binding *b, const struct bound_lookup *l)
+/* A row cannot be written without it. */
+static bool needed_at_once(const struct binding *b, const struct bound_lookup *l)
 {
-    for (size_t i = 0; i < l->n; i++)
-        if (b->fields[l->fields[i]].key)
+    for (size_t i = 0; i < l->n; i++) {
+        const struct bound_field *f = &b->fields[l->fields[i]];
+
+        if (f->key || (f->f && f->f->mandatory))
             return true;
-    return false;
+    }
+    return l->c->required_by_system;
 }
 
 /* edges[i * n + k]: map i needs map k; 2 = the lookup can be filled later. */
@@ -38,22 +50,41 @@ static void find_edges(struct deps *d, const struct binding *const *maps, size_t
 {
     for (size_t i = 0; i < n; i++) {
         const struct binding *b = maps[i];
-        int at = b->striped ? serving(maps, n, CELL_LIT("cdm_companies")) : -1;
 
-        if (at >= 0 && (size_t)at != i)
-            edges[i * n + (size_t)at] = 1;
+        if (b->striped)
+            needs(maps, n, i, CELL_LIT("cdm_companies"), 1, edges);
         for (size_t k = 0; k < b->n_lookups; k++) {
             const struct bound_lookup *l = &b->lookups[k];
 
-            if (l->self)
-                continue;
-            at = serving(maps, n, l->target->set);
-            if (at < 0)
+            if (!l->self && !needs(maps, n, i, l->target->set, needed_at_once(b, l) ? 1 : 2, edges))
                 gap(d, b, l);
-            else if (!edges[i * n + (size_t)at])
-                edges[i * n + (size_t)at] = key_lookup(b, l) ? 1 : 2;
         }
     }
+}
+
+/* Can `from` reach `to` over maps that have no wave yet? `seen` keeps the search from going round. */
+static bool reaches(size_t n, const unsigned char *edges, const int *wave, size_t from, size_t to, bool *seen)
+{
+    for (size_t k = 0; k < n; k++) {
+        if (!edges[from * n + k] || wave[k] || seen[k])
+            continue;
+        if (k == to)
+            return true;
+        seen[k] = true;
+        if (reaches(n, edges, wave, k, to, seen))
+            return true;
+    }
+    return false;
+}
+
+/* Only a map that is part of a cycle may go before what it looks up; one that merely waits for a cycle keeps waiting. */
+static bool in_cycle(size_t n, const unsigned char *edges, const int *wave, size_t i)
+{
+    bool *seen = xcalloc(n + 1, sizeof(*seen));
+    bool yes = reaches(n, edges, wave, i, i, seen);
+
+    free(seen);
+    return yes;
 }
 
 static void place(struct deps *d, const struct binding *const *maps, size_t n, const unsigned char *edges, int *wave,
@@ -72,7 +103,7 @@ static void place(struct deps *d, const struct binding *const *maps, size_t n, c
 
                 for (size_t k = 0; k < n && ready; k++)
                     ready = !edges[i * n + k] || (relaxed && edges[i * n + k] == 2) || (wave[k] && wave[k] < w);
-                if (!ready)
+                if (!ready || (relaxed && !in_cycle(n, edges, wave, i)))
                     continue;
                 wave[i] = w;
                 placed++;

@@ -5,6 +5,8 @@
 #include <strings.h>
 
 enum { MAX_DEPTH = 64 };
+/* A chain of `or`s is as deep a tree as it is long; real filters have some hundred characters. */
+enum { MAX_TEXT = 16384 };
 
 enum tok {
     T_END,
@@ -136,6 +138,23 @@ static void lex_operator(struct lexer *l)
     l->tok = T_BAD;
 }
 
+/* GUIDs stand bare in OData, and may begin with a letter. */
+static bool is_guid(struct cell c)
+{
+    static const char SHAPE[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+    if (c.len < sizeof(SHAPE) - 1)
+        return false;
+    for (size_t i = 0; i < sizeof(SHAPE) - 1; i++) {
+        char k = c.ptr[i];
+        bool hex = digit(k) || (k >= 'a' && k <= 'f') || (k >= 'A' && k <= 'F');
+
+        if (SHAPE[i] == 'x' ? !hex : k != '-')
+            return false;
+    }
+    return c.len == sizeof(SHAPE) - 1 || !word_char(c.ptr[sizeof(SHAPE) - 1]);
+}
+
 static void lex(struct lexer *l)
 {
     char c;
@@ -154,6 +173,10 @@ static void lex(struct lexer *l)
         l->at++;
     } else if (c == '\'' || (c == '"' && l->xpp)) {
         lex_string(l, c);
+    } else if (!l->xpp && is_guid((struct cell){ l->text.ptr + l->at, l->text.len - l->at })) {
+        l->value = (struct cell){ l->text.ptr + l->at, 36 };
+        l->tok = T_NUMBER;
+        l->at += 36;
     } else if (digit(c) || (c == '-' && l->at + 1 < l->text.len && digit(l->text.ptr[l->at + 1]))) {
         size_t from = l->at++;
 
@@ -315,6 +338,8 @@ static enum ec parse(struct cell text, bool xpp, struct arena *a, struct filter 
     enum ec rc;
 
     *ret = NULL;
+    if (text.len > MAX_TEXT)
+        return err_set(reterr, EC_FORMAT, "a filter of %zu characters is longer than filters can be", text.len);
     lex(&l);
     if (l.tok == T_END)
         return EC_OK; /* a blank filter passes every row */
@@ -336,37 +361,83 @@ enum ec filter_parse_odata(struct cell text, struct arena *a, struct filter **re
     return parse(text, false, a, ret, reterr);
 }
 
-static bool number(struct cell c, struct arena *a, struct cell *ret, double *v)
+/* Parts of a plain decimal: digits before and behind the point without what does not count. False = something else. */
+static bool decimal(struct cell c, bool *ret_negative, struct cell *ret_whole, struct cell *ret_fraction)
 {
-    char buf[64];
-    char *end;
+    struct cell w, f = { c.ptr, 0 };
+    size_t i = 0;
 
-    (void)a;
-    if (!c.len || c.len >= sizeof(buf))
+    *ret_negative = c.len && c.ptr[0] == '-';
+    i += *ret_negative;
+    w.ptr = c.ptr + i;
+    while (i < c.len && digit(c.ptr[i]))
+        i++;
+    w.len = (size_t)(c.ptr + i - w.ptr);
+    if (!w.len)
         return false;
-    memcpy(buf, c.ptr, c.len);
-    buf[c.len] = 0;
-    *v = strtod(buf, &end);
-    *ret = c;
-    return !*end;
+    if (i < c.len && c.ptr[i] == '.') {
+        f.ptr = c.ptr + ++i;
+        while (i < c.len && digit(c.ptr[i]))
+            i++;
+        f.len = (size_t)(c.ptr + i - f.ptr);
+        if (!f.len)
+            return false;
+    }
+    if (i < c.len)
+        return false;
+    for (; w.len && *w.ptr == '0'; w.ptr++)
+        w.len--;
+    while (f.len && f.ptr[f.len - 1] == '0')
+        f.len--;
+    if (!w.len && !f.len)
+        *ret_negative = false; /* -0 */
+    *ret_whole = w;
+    *ret_fraction = f;
+    return true;
 }
 
-/* Exact digits first: two spellings of one literal are equal; only an order needs numbers. */
-static int compare(struct cell a, struct cell b)
+static int sign(int c)
 {
-    struct cell x, y;
-    double va, vb;
+    return (c > 0) - (c < 0);
+}
+
+/* Numbers are compared digit by digit: ids of 64 bits do not pass through a double. False = not both are numbers. */
+static bool compare_numbers(struct cell a, struct cell b, int *ret)
+{
+    struct cell wa, wb, fa, fb;
+    bool na, nb;
+    int c;
+
+    if (!decimal(a, &na, &wa, &fa) || !decimal(b, &nb, &wb, &fb))
+        return false;
+    if (na != nb) {
+        *ret = na ? -1 : 1;
+        return true;
+    }
+    c = wa.len != wb.len ? (wa.len < wb.len ? -1 : 1) : sign(wa.len ? memcmp(wa.ptr, wb.ptr, wa.len) : 0);
+    if (!c) {
+        size_t n = fa.len < fb.len ? fa.len : fb.len;
+
+        c = sign(n ? memcmp(fa.ptr, fb.ptr, n) : 0);
+        if (!c)
+            c = (fa.len > fb.len) - (fa.len < fb.len);
+    }
+    *ret = na ? -c : c;
+    return true;
+}
+
+/* A literal in quotes is text: "010" is not 10. */
+static int compare(struct cell a, struct cell b, bool text)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int c;
 
     if (cell_ieq(a, b))
         return 0;
-    if (number(a, NULL, &x, &va) && number(b, NULL, &y, &vb))
-        return va < vb ? -1 : va > vb;
-    {
-        size_t n = a.len < b.len ? a.len : b.len;
-        int c = strncasecmp(a.ptr ? a.ptr : "", b.ptr ? b.ptr : "", n);
-
-        return c ? c : (a.len > b.len) - (a.len < b.len);
-    }
+    if (!text && compare_numbers(a, b, &c))
+        return c;
+    c = sign(n ? strncasecmp(a.ptr, b.ptr, n) : 0);
+    return c ? c : (a.len > b.len) - (a.len < b.len);
 }
 
 static bool contains(struct cell c, struct cell part, enum filter_op op)
@@ -404,9 +475,12 @@ bool filter_match(const struct filter *f, filter_get *get, void *arg)
         return !cell_absent(v);
     if (f->op == FILTER_CONTAINS || f->op == FILTER_STARTS || f->op == FILTER_ENDS)
         return !cell_absent(v) && contains(v, f->value, f->op);
-    if (cell_absent(v)) /* null compares unequal to every value */
-        return f->op == FILTER_NE || (f->op == FILTER_EQ && f->quoted && !f->value.len);
-    c = compare(cell_rtrim(v), cell_rtrim(f->value));
+    if (cell_absent(v)) { /* null is what an empty text is, and unequal to every other value */
+        bool empty = f->quoted && !f->value.len;
+
+        return f->op == FILTER_NE ? !empty : f->op == FILTER_EQ && empty;
+    }
+    c = compare(cell_rtrim(v), cell_rtrim(f->value), f->quoted);
     switch (f->op) {
     case FILTER_EQ: return c == 0;
     case FILTER_NE: return c != 0;

@@ -56,6 +56,9 @@ static enum ec split_path(struct map *m, struct map_field *f, struct err *reterr
         if (open && seg.ptr[seg.len - 1] == ')') {
             s->target = (struct cell){ seg.ptr, (size_t)(open - seg.ptr) };
             s->name = (struct cell){ open + 1, seg.len - s->target.len - 2 };
+            if (!s->target.len || !s->name.len)
+                return err_set(reterr, EC_FORMAT, "destinationField '" CELL_FMT "' has a segment without a name",
+                               CELL_ARG(f->destination));
         }
         f->n_path++;
         rest = dot ? (struct cell){ dot + 1, rest.len - seg.len - 1 } : (struct cell){ rest.ptr + rest.len, 0 };
@@ -68,10 +71,13 @@ static enum ec split_path(struct map *m, struct map_field *f, struct err *reterr
 
 static void read_value_map(struct map *m, struct map_field *f, const struct json *pairs)
 {
+    if (pairs && pairs->type != JSON_OBJECT)
+        pairs = NULL; /* an empty map, which binding refuses */
     f->has_map = true;
     f->pairs = arena_zalloc(&m->arena, ((pairs ? pairs->n : 0) + 1) * sizeof(*f->pairs));
     for (const struct json *p = pairs ? pairs->child : NULL; p; p = p->next)
-        f->pairs[f->n_pairs++] = (struct map_pair){ p->name, json_text(p) };
+        f->pairs[f->n_pairs++] = m->reversed_legs ? (struct map_pair){ json_text(p), p->name }
+                                                  : (struct map_pair){ p->name, json_text(p) };
 }
 
 static void read_transforms(struct map *m, struct map_field *f, const struct json *list)

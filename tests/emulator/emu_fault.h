@@ -27,6 +27,8 @@ void emu_fault_match(struct emu *e, const struct emu_request *q, struct emu_faul
  * PartiallySucceeded instead of Failed, "fail-rows" = every n-th row fails (0 = none).
  */
 int64_t emu_fault_import(struct emu *e, const char *what);
+/* Are signed URLs to be taken for expired while this request is answered? */
+bool emu_fault_sas_expired(const struct emu *e);
 void emu_fault_free(struct emu *e);
 
 #endif

@@ -1,0 +1,62 @@
+#include "loader/loader_commands.h"
+
+static const struct option_def PLAN_OPTIONS[] = {
+    { "--offline", NULL, "use the metadata saved by an earlier command" }, { 0 }
+};
+static const struct option_def LINT_OPTIONS[] = { { "--offline", NULL,
+                                                    "use the metadata saved by an earlier command" },
+                                                  { "--samples", "N", "sample rows per rule (default 3)" },
+                                                  { 0 } };
+static const struct option_def LOAD_OPTIONS[] = {
+    { "--map-state", "stopped",
+      "the operator's word that dual-write does not run these maps, where that cannot be read" },
+    { 0 }
+};
+static const struct option_def ERRORS_OPTIONS[] = {
+    { "--format", "text|csv|jsonl", "one line per row (default text)" },
+    { "--limit", "N", "rows printed as text (default 200; csv and jsonl print all)" },
+    { "--run", "N", "of that run (default: the last one)" },
+    { 0 }
+};
+
+const struct command LOADER_COMMANDS[] = {
+    { .name = "plan",
+      .args = "[MAP..]",
+      .summary = "prerequisites, waves, lookups that no map serves",
+      .run = cmd_plan,
+      .needs = NEED_WORKSPACE | NEED_STORE | NEED_FNO | NEED_DV,
+      .options = PLAN_OPTIONS,
+      .details = "Shows the maps in the waves that their lookups demand, each with its key and the evidence for it, "
+                 "its companies, "
+                 "its source and what is done in a second pass. Refuses (status 3) when a mapped lookup has no map "
+                 "that serves it.",
+      .max_args = -1 },
+    { .name = "lint",
+      .args = "[MAP..]",
+      .summary = "profile the source rows before anything is sent",
+      .run = cmd_lint,
+      .needs = NEED_WORKSPACE | NEED_FNO | NEED_DV,
+      .options = LINT_OPTIONS,
+      .details = "Reads every source file once and names each rule that rows break, with count, share and sample "
+                 "rows. Nothing is "
+                 "stored and nothing is sent. Status 10 when rows would be rejected.",
+      .max_args = -1 },
+    { .name = "load",
+      .args = "[MAP..]",
+      .summary = "the bulk stage: source files into F&O by DMF packages",
+      .run = cmd_load,
+      .needs = NEED_WORKSPACE | NEED_STORE | NEED_LOCK | NEED_FNO | NEED_DV | NEED_CONSENT,
+      .options = LOAD_OPTIONS,
+      .details =
+          "Lints the rows, builds packages per company, uploads and imports them, reads counters and row errors, and "
+          "accounts for every row. An unfinished load is continued; nothing that may have arrived is sent twice.",
+      .max_args = -1 },
+    { .name = "errors",
+      .args = "[MAP]",
+      .summary = "each row that did not arrive, with file, line, field and reason",
+      .run = cmd_errors,
+      .needs = NEED_WORKSPACE | NEED_STORE,
+      .options = ERRORS_OPTIONS,
+      .max_args = 1 },
+    { 0 }
+};

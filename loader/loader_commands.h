@@ -1,0 +1,14 @@
+/* loader_commands.h -- the bulk stage's command table. Layer: loader; main.c joins it with sync's. */
+#ifndef LOADER_LOADER_COMMANDS_H
+#define LOADER_LOADER_COMMANDS_H
+
+#include "cli/command.h"
+
+extern const struct command LOADER_COMMANDS[];
+
+enum ec cmd_plan(struct app *app, struct err *reterr); /* cmd_plan.c */
+enum ec cmd_lint(struct app *app, struct err *reterr); /* cmd_lint.c */
+enum ec cmd_load(struct app *app, struct err *reterr); /* cmd_load.c */
+enum ec cmd_errors(struct app *app, struct err *reterr); /* cmd_errors.c */
+
+#endif

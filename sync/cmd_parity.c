@@ -1,0 +1,111 @@
+/* cmd_parity.c -- the commands `parity` and `snapshot`. */
+#include "base/log.h"
+#include "sync/compare.h"
+#include "sync/sync_commands.h"
+
+static void row(struct table *t, const struct map_ctx *m, const struct comparison *c)
+{
+    const struct diff_counts *n = &c->diff.all;
+
+    table_cell(t, CELL_FMT, CELL_ARG(m->map->name));
+    table_cell(t, "%llu", (unsigned long long)n->fno_rows);
+    table_cell(t, "%llu", (unsigned long long)n->dataverse_rows);
+    table_cell(t, "%llu", (unsigned long long)n->equal);
+    table_cell(t, "%llu", (unsigned long long)n->differ);
+    table_cell(t, "%llu", (unsigned long long)n->only_fno);
+    table_cell(t, "%llu", (unsigned long long)n->only_dataverse);
+    table_cell(t, "%llu", (unsigned long long)(n->waiting + n->waived + n->in_flight));
+    table_cell(t, "%llu", (unsigned long long)n->errors);
+    table_cell(t, "%s", verdict_name(c->verdict));
+}
+
+enum ec cmd_parity(struct app *app, struct err *reterr)
+{
+    static const char *const HEADERS[] = { "map",    "F&O",      "Dataverse",      "equal",
+                                           "differ", "only F&O", "only Dataverse", "waiting",
+                                           "errors", "verdict" };
+    struct pair *p = NULL;
+    struct dict *d = NULL;
+    struct table *t;
+    struct json *list;
+    int64_t recheck;
+    enum ec rc = option_int(app, "--recheck", 1000, 0, INT64_MAX, &recheck, reterr);
+
+    if (!rc)
+        rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+    if (!rc)
+        rc = pair_companies(p, reterr);
+    if (!rc)
+        rc = dict_open(p, &d, reterr);
+    t = table_new(&app->out, HEADERS, COUNT(HEADERS), "lrrrrrrrrl");
+    list = out_array(&app->out, NULL, "maps");
+    for (size_t i = 0; !rc && i < p->n; i++) {
+        struct map_ctx *m = &p->maps[i];
+        struct arena a = { 0 };
+        struct comparison c;
+
+        if (!m->selected)
+            continue;
+        rc = compare_map(m, d, (uint64_t)recheck, &a, &c, reterr);
+        if (!rc)
+            rc = verdict_store(m, 0, c.verdict, &c.diff, NULL, reterr);
+        if (!rc) {
+            verdict_output(m, list, c.verdict, &c.diff, c.checked_at);
+            row(t, m, &c);
+            if (c.verdict != VERDICT_PARITY)
+                out_status(&app->out, EC_DIFFERENT);
+            rc = snapshot_prune(m, 2, reterr);
+        }
+        arena_release(&a);
+    }
+    progress_clear(&app->out);
+    table_print(t);
+    dict_close(d);
+    pair_close(p);
+    return rc;
+}
+
+enum ec cmd_snapshot(struct app *app, struct err *reterr)
+{
+    const char *side = option_value(app, "--side"), *from = option_value(app, "--from");
+    struct arena a = { 0 };
+    struct pair *p = NULL;
+    struct dict *d = NULL;
+    struct snapshot s;
+    enum ec rc = EC_OK;
+
+    if (!side || (strcmp(side, "fno") && strcmp(side, "dataverse")))
+        return err_set(reterr, EC_USAGE, "snapshot needs --side fno or --side dataverse");
+    if (from && strcmp(from, "odata") && strcmp(from, "package"))
+        return err_set(reterr, EC_USAGE, "--from %s is not known: odata or package", from);
+    rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+    if (!rc)
+        rc = pair_companies(p, reterr);
+    for (size_t i = 0; !rc && i < p->n; i++) {
+        if (!p->maps[i].selected)
+            continue;
+        if (!strcmp(side, "fno")) {
+            rc = snapshot_fno(&p->maps[i], from && !strcmp(from, "package") ? FROM_PACKAGE : FROM_ODATA, false, &a,
+                              &s, reterr);
+        } else {
+            rc = dict_open(p, &d, reterr);
+            if (!rc)
+                rc = snapshot_dv(&p->maps[i], d, &a, &s, reterr);
+        }
+        if (!rc) {
+            char sum[64];
+
+            digest_format_sum(s.sum, sum);
+            out_str(&app->out, NULL, "file", s.path);
+            out_int(&app->out, NULL, "rows", (int64_t)s.rows);
+            out_int(&app->out, NULL, "excluded", (int64_t)s.excluded);
+            out_str(&app->out, NULL, "digest", sum);
+            out_line(&app->out, "%s: %llu rows, %llu outside of filters and companies, %s", s.path,
+                     (unsigned long long)s.rows, (unsigned long long)s.excluded, sum);
+        }
+    }
+    dict_close(d);
+    pair_close(p);
+    arena_release(&a);
+    return rc;
+}

@@ -1,0 +1,22 @@
+#include "sync/compare.h"
+#include "base/clock.h"
+
+enum ec compare_map(struct map_ctx *m, struct dict *d, uint64_t recheck, struct arena *a, struct comparison *ret,
+                    struct err *reterr)
+{
+    struct comparison c = { 0 };
+    enum ec rc = snapshot_fno(m, m->b->entity->on_odata ? FROM_ODATA : FROM_PACKAGE, false, a, &c.fno, reterr);
+
+    if (!rc)
+        rc = snapshot_dv(m, d, a, &c.dv, reterr);
+    if (!rc)
+        rc = diff_run(m, &c.fno, &c.dv, a, &c.diff, reterr);
+    if (!rc && recheck)
+        rc = diff_recheck(m, d, recheck, &c.diff, reterr);
+    if (rc)
+        return rc;
+    c.verdict = verdict_of(&m->pair->app->cfg, &c.diff);
+    clock_format_utc(clock_utc_ms(), c.checked_at);
+    *ret = c;
+    return EC_OK;
+}

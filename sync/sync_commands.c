@@ -1,0 +1,171 @@
+#include "sync/sync_commands.h"
+
+static const struct option_def WRITE_OPTIONS[] = {
+    { "--map-state", "stopped",
+      "the operator's word that dual-write does not run these maps, where that cannot be read" },
+    { 0 }
+};
+static const struct option_def PARITY_OPTIONS[] = {
+    { "--recheck", "N",
+      "read up to N differing keys again on both sides before they count (default 1000, 0 = none)" },
+    { 0 }
+};
+static const struct option_def SNAPSHOT_OPTIONS[] = { { "--side", "fno|dataverse", "which side to read (needed)" },
+                                                      { "--from", "odata|package",
+                                                        "how F&O is read (default odata)" },
+                                                      { 0 } };
+static const struct option_def DIFF_OPTIONS[] = {
+    { "--format", "signs|jsonl|csv", "how keys are printed (default signs)" },
+    { "--against", "source", "compare the loaded source files with F&O instead of F&O with Dataverse" },
+    { "--stored", NULL, "print the last comparison instead of making one" },
+    { "--recheck", "N", "read up to N differing keys again before they count (default 0)" },
+    { 0 }
+};
+static const struct option_def SYNC_OPTIONS[] = { { "--once", NULL, "one round, then end (the default)" },
+                                                  { "--follow", NULL, "rounds until stopped, every poll_seconds" },
+                                                  { "--map-state", "stopped", "as for migrate" },
+                                                  { 0 } };
+static const struct option_def CLOSE_OPTIONS[] = { { "--reason", "TEXT", "why (kept in the gate's log)" }, { 0 } };
+static const struct option_def DOCTOR_OPTIONS[] = {
+    { "--offline", NULL, "only what can be checked without the services" }, { 0 }
+};
+
+#define ONLINE (NEED_WORKSPACE | NEED_STORE | NEED_LOCK | NEED_FNO | NEED_DV)
+
+const struct command SYNC_COMMANDS[] = {
+    { .name = "migrate",
+      .args = "[MAP..]",
+      .summary = "the main job: files -> F&O -> Dataverse by waves, proven, handed over",
+      .run = cmd_migrate,
+      .needs = ONLINE | NEED_CONSENT,
+      .options = WRITE_OPTIONS,
+      .details = "For each wave: lints the rows, builds and uploads packages, imports them, accounts for every row, "
+                 "exports F&O's rows, "
+                 "writes what differs into Dataverse, compares both sides field by field, and opens the map's gate "
+                 "on a verdict of parity. "
+                 "The next wave starts only when the one before is green. Named maps bring their prerequisites "
+                 "along. Running it again "
+                 "continues where it was cut off.",
+      .max_args = -1 },
+    { .name = "parity",
+      .args = "[MAP..]",
+      .summary = "prove that both sides hold the same rows",
+      .run = cmd_parity,
+      .needs = ONLINE,
+      .options = PARITY_OPTIONS,
+      .details = "Reads both sides whole, compares them field by field, reads what differs again, stores the "
+                 "verdict. Status 0 when all maps "
+                 "are at parity, 9 when not. A verdict of drift closes the gate of that map.",
+      .max_args = -1 },
+    { .name = "diff",
+      .args = "[MAP..]",
+      .summary = "the rows and fields that differ",
+      .run = cmd_diff,
+      .needs = ONLINE,
+      .options = DIFF_OPTIONS,
+      .details =
+          "Signs: '*' differs, '+' only in F&O, '-' only in Dataverse, '~' waits or is in flight, 'x' waived, '!' "
+          "error. Status 9 when "
+          "there is a difference. The delta stays in .dmfsync/maps/ALIAS/state.db, tables delta and delta_field.",
+      .max_args = -1 },
+    { .name = "snapshot",
+      .args = "MAP",
+      .summary = "bring one side in",
+      .run = cmd_snapshot,
+      .needs = ONLINE,
+      .options = SNAPSHOT_OPTIONS,
+      .min_args = 1,
+      .max_args = 1 },
+    { .name = "explain",
+      .args = "MAP KEY",
+      .summary = "one record: both sides, the base, the rules, its whole history",
+      .run = cmd_explain,
+      .needs = NEED_WORKSPACE | NEED_STORE | NEED_FNO | NEED_DV,
+      .details = "KEY is the key's parts in key order, company first, joined by '|' ('usmf|C-0042'); a literal bar "
+                 "is written '\\|'.",
+      .min_args = 2,
+      .max_args = 2 },
+    { .name = "sql",
+      .args = "MAP [QUERY]",
+      .summary = "SQLite over a map's state: delta, delta_field, package, row_exception ...",
+      .run = cmd_sql,
+      .needs = NEED_WORKSPACE | NEED_STORE,
+      .details = "Runs one reading statement over .dmfsync/maps/ALIAS/state.db and prints its rows as CSV; without "
+                 "QUERY it lists the tables.",
+      .min_args = 1,
+      .max_args = 2 },
+    { .name = "repair",
+      .args = "MAP",
+      .summary = "bring Dataverse to F&O's state where it differs",
+      .run = cmd_repair,
+      .needs = ONLINE | NEED_CONSENT,
+      .options = WRITE_OPTIONS,
+      .details = "Compares, then writes what differs: fields that flow to Dataverse and whose master is F&O in bulk, "
+                 "fields whose master is "
+                 "Dataverse record by record into F&O. Deletes nothing. Compares again and stores the verdict.",
+      .min_args = 1,
+      .max_args = 1 },
+    { .name = "handoff",
+      .args = "[MAP..]",
+      .summary = "open the gate on a fresh verdict of parity",
+      .run = cmd_handoff,
+      .needs = ONLINE | NEED_CONSENT,
+      .details = "Takes the compared state as the base of later merges and lets sync work on the map. Refuses "
+                 "(status 13) unless the latest "
+                 "verdict is parity, fresh, and of this map and these settings.",
+      .max_args = -1 },
+    { .name = "gate show",
+      .args = "[MAP..]",
+      .summary = "whether sync may work on each map, and why",
+      .run = cmd_gate_show,
+      .needs = NEED_WORKSPACE | NEED_STORE,
+      .max_args = -1 },
+    { .name = "gate close",
+      .args = "MAP",
+      .summary = "keep sync away from a map",
+      .run = cmd_gate_close,
+      .needs = NEED_WORKSPACE | NEED_STORE | NEED_LOCK,
+      .options = CLOSE_OPTIONS,
+      .min_args = 1,
+      .max_args = 1 },
+    { .name = "sync",
+      .args = "[MAP..]",
+      .summary = "the incremental stage: changes of either side, record by record, in both directions",
+      .run = cmd_sync,
+      .needs = ONLINE,
+      .options = SYNC_OPTIONS,
+      .details = "Works on the maps whose gate is open. Reads what changed since the cursor on both sides, merges "
+                 "field by field against the "
+                 "base, writes each record with the version it read. Status 14 when conflicts wait, 13 when no gate "
+                 "is open.",
+      .max_args = -1 },
+    { .name = "conflicts list",
+      .args = "[MAP..]",
+      .summary = "fields that both sides changed",
+      .run = cmd_conflicts_list,
+      .needs = NEED_WORKSPACE | NEED_STORE,
+      .max_args = -1 },
+    { .name = "parked",
+      .args = "[MAP..]",
+      .summary = "records that wait for a parent row or a person",
+      .run = cmd_parked,
+      .needs = NEED_WORKSPACE | NEED_STORE,
+      .max_args = -1 },
+    { .name = "status",
+      .args = "",
+      .summary = "what runs, what was done, what waits (safe at any time)",
+      .run = cmd_status,
+      .needs = NEED_WORKSPACE | NEED_STORE },
+    { .name = "history",
+      .args = "",
+      .summary = "runs and verdicts of this workspace",
+      .run = cmd_history,
+      .needs = NEED_WORKSPACE | NEED_STORE },
+    { .name = "doctor",
+      .args = "",
+      .summary = "every check a support engineer would ask for",
+      .run = cmd_doctor,
+      .needs = NEED_WORKSPACE | NEED_FNO | NEED_DV,
+      .options = DOCTOR_OPTIONS },
+    { 0 }
+};
