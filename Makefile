@@ -13,7 +13,12 @@ MODE_cov     := -O0 -g --coverage
 
 DEPS := libzip libcurl libzstd sqlite3 yajl libxml-2.0 inih libxxhash libutf8proc libcrypto libisal
 EMU_DEPS := libmicrohttpd sqlite3 yajl libxml-2.0 libzip
-WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wno-format-truncation -Werror
+# `make VERBOSE=1` shows the command lines.
+Q   := $(if $(VERBOSE),,@)
+SAY := @echo '  '
+# clang does not know gcc's truncation warnings; ours are meant (messages are cut).
+NO_TRUNC := $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla $(NO_TRUNC) -Werror
 PKG_CFLAGS := $(shell pkg-config --cflags $(DEPS) libmicrohttpd cmocka 2>/dev/null)
 FLAGS = -std=c17 -D_GNU_SOURCE -ffile-prefix-map=$(CURDIR)=. $(WARN) $(MODE_$(V)) $(PKG_CFLAGS) $(CFLAGS)
 LDLIBS     := $(shell pkg-config --libs $(DEPS) 2>/dev/null) -lcsv -lpthread -lm
@@ -34,9 +39,11 @@ FUZZ    := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 all: $(B)/dmfsync $(B)/dmfsync-emulator
 
 $(B)/dmfsync: $(B)/main.o $(SYNC) $(LOADER) $(PKG) $(SQL_OBJ)
-	$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(SAY)LD $@
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(B)/dmfsync-emulator: $(EMU) $(BASE)
-	$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(EMU_LDLIBS)
+	$(SAY)LD $@
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(EMU_LDLIBS)
 
 # The include path of a folder is the first guard of the layers (scripts/check_layers.sh is the second).
 $(B)/packages/%.o:       INC := -Ipackages
@@ -48,7 +55,8 @@ $(B)/tests/unit/%.o:     INC := -Ipackages -I. -Itests/unit
 $(B)/tests/fuzz/%.o:     INC := -Ipackages -I.
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(INC) -MMD -MP -c -o $@ $<
+	$(SAY)CC $<
+	$(Q)$(CC) $(FLAGS) $(INC) -MMD -MP -c -o $@ $<
 $(B)/flags: FORCE
 	@mkdir -p $(@D); echo '$(CC) $(FLAGS)' | cmp -s - $@ || echo '$(CC) $(FLAGS)' >$@
 
@@ -56,16 +64,16 @@ $(B)/flags: FORCE
 $(B)/gen/%.sql.c: %.sql scripts/text2c.awk
 	@mkdir -p $(@D); awk -v name=sql_$(basename $(notdir $*)) -f scripts/text2c.awk $< >$@
 $(B)/gen/%.sql.o: $(B)/gen/%.sql.c $(B)/flags
-	$(CC) $(FLAGS) -c -o $@ $<
+	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 $(B)/gen/emu_tenant.c: tests/emulator/tenant.json scripts/text2c.awk
 	@mkdir -p $(@D); awk -v name=emu_tenant_json -f scripts/text2c.awk $< >$@
 $(B)/gen/emu_tenant.o: $(B)/gen/emu_tenant.c $(B)/flags
-	$(CC) $(FLAGS) -c -o $@ $<
+	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 
 # Unit tests link everything except main.o; a run gets an empty folder of its own.
 $(B)/unit/%: $(B)/tests/unit/%.o $(SYNC) $(LOADER) $(PKG) $(SQL_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 $(B)/run/%.ok: $(B)/unit/%
 	@rm -rf $(@:.ok=.dir); mkdir -p $(@:.ok=.dir)
 	cd $(@:.ok=.dir) && DMFSYNC_ROOT=$(CURDIR) $(CURDIR)/$< >../$*.log 2>&1 || { cat ../$*.log; exit 1; }
@@ -75,7 +83,7 @@ unit-bin: $(UNIT:%=$(B)/unit/%)
 
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(SYNC) $(LOADER) $(PKG) $(SQL_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(FLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
 fuzz-bin: $(FUZZ:%=$(B)/fuzz/%)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

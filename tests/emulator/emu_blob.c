@@ -303,6 +303,15 @@ static void stored(struct blob_call *c, const char *etag)
     emu_add_header(c->r, c->q, "Last-Modified", "%s", when);
 }
 
+static void forget_blocks(struct blob_call *c)
+{
+    sqlite3_stmt *s = emu_select(c->e, "select file from blob_block where name = ?1", "t", c->name);
+
+    while (emu_step(c->e, s))
+        (void)unlink(arena_printf(c->q->arena, "%s/blobs/%s", c->e->dir, emu_text(s, 0)));
+    emu_exec(c->e, "delete from blob_block where name = ?1", "t", c->name);
+}
+
 static void put_blob(struct blob_call *c, const char *version)
 {
     const char *type = emu_header(c->q, "x-ms-blob-type"), *etag = NULL;
@@ -317,7 +326,7 @@ static void put_blob(struct blob_call *c, const char *version)
     else if (!publish(c->e, c->q->arena, c->name, c->q->body_path, &etag))
         fail(c, 500, "InternalError", "The server encountered an internal error. Please retry the request.");
     else {
-        emu_exec(c->e, "delete from blob_block where name = ?1", "t", c->name);
+        forget_blocks(c);
         emu_count(c->e, "blob.puts", 1);
         stored(c, etag);
     }
@@ -386,15 +395,6 @@ static const char *join_blocks(struct blob_call *c, const char *xml, size_t n, i
         bad = "InvalidXmlDocument";
     xmlFreeTextReader(x);
     return bad;
-}
-
-static void forget_blocks(struct blob_call *c)
-{
-    sqlite3_stmt *s = emu_select(c->e, "select file from blob_block where name = ?1", "t", c->name);
-
-    while (emu_step(c->e, s))
-        (void)unlink(arena_printf(c->q->arena, "%s/blobs/%s", c->e->dir, emu_text(s, 0)));
-    emu_exec(c->e, "delete from blob_block where name = ?1", "t", c->name);
 }
 
 static void put_block_list(struct blob_call *c)

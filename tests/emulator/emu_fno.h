@@ -45,6 +45,19 @@ enum emu_fno_outcome { EMU_FNO_REFUSED, EMU_FNO_CREATED, EMU_FNO_UPDATED, EMU_FN
 enum emu_fno_outcome emu_fno_write(struct emu *e, const struct emu_entity *en, const char *company,
                                    const struct emu_value *v, size_t n, char *msg, size_t msg_size);
 
+/*
+ * Text -> canonical text of the field's type (emu_fno_value.c). Enums by element name in any case; dates and date-times in
+ * any ISO form. False: `msg` says why.
+ */
+bool emu_fno_canon(const struct emu_field *f, const char *p, size_t n, struct strbuf *out, char *msg, size_t msg_size);
+const char *emu_fno_empty(const struct emu_field *f); /* the type's empty value */
+/* Companies of the tenant in lower case, in the order of the definition; NULL = no more. */
+const char *emu_fno_company_at(const struct emu *e, size_t i);
+void emu_fno_table(const struct emu_entity *en, struct strbuf *out); /* the SQL table's name, quoted */
+/* A row's etag: W/"base64('recversion,recid')". */
+void emu_fno_etag(const struct emu_fno_row *row, struct strbuf *out);
+void emu_fno_free(struct emu *e);
+
 /* "/Metadata/...": false = no such path (emu_fno_meta.c). */
 bool emu_fno_metadata(struct emu *e, struct emu_request *q, struct emu_response *r);
 /* "/data/..." of public entities, service document, $metadata: false = no such path (emu_fno_odata.c). */
