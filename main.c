@@ -1,5 +1,6 @@
 /*
- * main.c -- joins the two stages' commands and opens the clients that they are handed. The only file that knows both stages.
+ * main.c -- joins the two stages' commands and opens the clients that they are handed. The only file that knows both
+ * stages.
  */
 #include "cli/command.h"
 #include "dv/dv.h"

@@ -52,7 +52,7 @@ fuzz:
 ## bench       time and peak memory of the main job at two sizes, and their ratio
 bench:
 	@scripts/bootstrap
-	@+$(MAKE) --no-print-directory -j$(JOBS) all build/release/gen_sources
+	@+$(MAKE) --no-print-directory -j$(JOBS) all build/release/gen_sources build/release/measure
 	@scripts/bench
 
 ## install     programs, manual page and documents under DESTDIR and PREFIX=/usr/local
@@ -88,10 +88,11 @@ $(B)/clang/%.ok: %.c
 	@$(CLANG) $(filter-out $(MODE_$(V)),$(FLAGS)) -Wno-unknown-warning-option $(CLANG_INC) -fsyntax-only -MMD -MP -MT $@ -MF $(@:.ok=.d) $<
 	@touch $@
 
-# The generator of source files shares nothing with the program.
-$(B)/gen_sources: tests/data/gen_sources.c $(B)/flags
+# Helpers of demo, tests and bench; they share nothing with the program.
+$(B)/gen_sources $(B)/measure: $(B)/%: tests/data/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(LDFLAGS) -o $@ $<
+	$(SAY)LD $@
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $<
 
 clean:
 	rm -rf build

@@ -11,11 +11,11 @@
 struct arena_block;
 struct arena {
     struct arena_block *head; /* block being filled */
-    size_t used_octets;       /* handed out since the last reset, for ceilings */
+    size_t used_octets; /* handed out since the last reset, for ceilings */
 };
 
-void *arena_alloc(struct arena *a, size_t octets);        /* aligned for any type, contents undefined */
-void *arena_zalloc(struct arena *a, size_t octets);       /* zeroed */
+void *arena_alloc(struct arena *a, size_t octets); /* aligned for any type, contents undefined */
+void *arena_zalloc(struct arena *a, size_t octets); /* zeroed */
 char *arena_dup(struct arena *a, const void *p, size_t n); /* copy with a NUL behind it */
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);

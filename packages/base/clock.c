@@ -109,7 +109,8 @@ void clock_format_utc(int64_t utc_ms, char ret[static 32])
     snprintf(ret, 32, "%04d-%02u-%02uT%02u:%02u:%02uZ", (int)y % 10000, mo % 100, d % 100, h, mi, s);
 }
 
-static const char *const MONTHS[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+static const char *const MONTHS[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 
 void clock_format_http(int64_t utc_ms, char ret[static 40])
 {
@@ -119,8 +120,8 @@ void clock_format_http(int64_t utc_ms, char ret[static 40])
 
     split(utc_ms, &y, &mo, &d, &h, &mi, &s);
     days = days_from_civil(y, mo, d);
-    snprintf(ret, 40, "%s, %02u %s %04d %02u:%02u:%02u GMT", DAYS[((days % 7) + 7) % 7], d % 100, MONTHS[(mo - 1) % 12],
-             (int)y % 10000, h, mi, s);
+    snprintf(ret, 40, "%s, %02u %s %04d %02u:%02u:%02u GMT", DAYS[((days % 7) + 7) % 7], d % 100,
+             MONTHS[(mo - 1) % 12], (int)y % 10000, h, mi, s);
 }
 
 static bool digits(const char **p, const char *end, int n, unsigned *ret)

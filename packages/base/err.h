@@ -17,29 +17,29 @@
  * Code name, exit status of the process (docs/commands.md), whether trying again can help, word used in --json.
  * Several codes may share an exit status.
  */
-#define EC_TABLE(X)                                                                                                  \
-    X(OK, 0, false, "ok")                                                                                            \
-    X(FAIL, 1, false, "failed")                                                                                      \
-    X(USAGE, 2, false, "usage")                                                                                      \
-    X(CONFIG, 3, false, "configuration")                                                                             \
-    X(STATE, 4, false, "workspace_state")                                                                            \
-    X(DB, 4, false, "database")                                                                                      \
-    X(BUSY, 5, true, "temporary")                                                                                    \
-    X(NET, 5, true, "network")                                                                                       \
-    X(IO, 5, true, "file")                                                                                           \
-    X(DISK, 5, true, "disk_full")                                                                                    \
-    X(AUTH, 6, false, "sign_in")                                                                                     \
-    X(FNO, 7, false, "finance_operations")                                                                           \
-    X(DATAVERSE, 8, false, "dataverse")                                                                              \
-    X(DIFFERENT, 9, false, "different")                                                                              \
-    X(ROWS, 10, false, "rows_failed")                                                                                \
-    X(LOCKED, 11, false, "locked")                                                                                   \
-    X(LIMIT, 12, false, "limit")                                                                                     \
-    X(GUARD, 13, false, "guard")                                                                                     \
-    X(CONFLICT, 14, false, "conflicts")                                                                              \
-    X(FORMAT, 3, false, "bad_input")                                                                                 \
-    X(NOTFOUND, 1, false, "not_found")                                                                               \
-    X(BUG, 70, false, "internal")                                                                                    \
+#define EC_TABLE(X)                        \
+    X(OK, 0, false, "ok")                  \
+    X(FAIL, 1, false, "failed")            \
+    X(USAGE, 2, false, "usage")            \
+    X(CONFIG, 3, false, "configuration")   \
+    X(STATE, 4, false, "workspace_state")  \
+    X(DB, 4, false, "database")            \
+    X(BUSY, 5, true, "temporary")          \
+    X(NET, 5, true, "network")             \
+    X(IO, 5, true, "file")                 \
+    X(DISK, 5, true, "disk_full")          \
+    X(AUTH, 6, false, "sign_in")           \
+    X(FNO, 7, false, "finance_operations") \
+    X(DATAVERSE, 8, false, "dataverse")    \
+    X(DIFFERENT, 9, false, "different")    \
+    X(ROWS, 10, false, "rows_failed")      \
+    X(LOCKED, 11, false, "locked")         \
+    X(LIMIT, 12, false, "limit")           \
+    X(GUARD, 13, false, "guard")           \
+    X(CONFLICT, 14, false, "conflicts")    \
+    X(FORMAT, 3, false, "bad_input")       \
+    X(NOTFOUND, 1, false, "not_found")     \
+    X(BUG, 70, false, "internal")          \
     X(STOPPED, 130, false, "stopped")
 
 enum ec {
@@ -51,12 +51,12 @@ enum ec {
 
 struct err {
     enum ec code;
-    bool transient;   /* default by code; the HTTP layer overrides it per answer */
+    bool transient; /* default by code; the HTTP layer overrides it per answer */
     uint32_t wait_ms; /* the service's hint (Retry-After), 0 = none */
-    int http_status;  /* 0 = the error is not an HTTP answer */
+    int http_status; /* 0 = the error is not an HTTP answer */
     char service_code[40]; /* code inside the service's error envelope, "" = none (Dataverse "0x80040217") */
-    char msg[1200];   /* one line, UTF-8, no secrets, no line breaks */
-    char hint[400];   /* what to do about it, "" = none */
+    char msg[1200]; /* one line, UTF-8, no secrets, no line breaks */
+    char hint[400]; /* what to do about it, "" = none */
 };
 
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))

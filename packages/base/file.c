@@ -263,12 +263,14 @@ enum ec file_lock(struct file_lock *l, const char *path, const char *command, in
         r = pread(fd, text, sizeof(text) - 1, 0);
         text[r > 0 ? r : 0] = 0;
         close(fd);
-        err_set(reterr, EC_LOCKED, "another run is working in this workspace (%s)", text[0] ? text : "holder unknown");
+        err_set(reterr, EC_LOCKED, "another run is working in this workspace (%s)",
+                text[0] ? text : "holder unknown");
         return err_hint(reterr, "wait for it, give --lock-wait SECONDS, or look with 'dmfsync status'");
     }
     (void)gethostname(host, sizeof(host) - 1);
     clock_format_utc(clock_utc_ms(), now);
-    n = snprintf(text, sizeof(text), "host %s, pid %ld, since %s, command %.200s", host, (long)getpid(), now, command);
+    n = snprintf(text, sizeof(text), "host %s, pid %ld, since %s, command %.200s", host, (long)getpid(), now,
+                 command);
     if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n) {
         /* The text is a courtesy; the lock itself is held. */
     }

@@ -29,7 +29,8 @@ static bool starts(const char *p, const char *end, const char *word)
 
 static bool value_end(char c)
 {
-    return c == '&' || c == '"' || c == '\'' || c == ' ' || c == '\n' || c == '\r' || c == ',' || c == '}' || c == '<';
+    return c == '&' || c == '"' || c == '\'' || c == ' ' || c == '\n' || c == '\r' || c == ',' || c == '}' ||
+           c == '<';
 }
 
 /* At a URL's '?': does its query carry a signature? */
@@ -43,7 +44,8 @@ static bool signed_query(const char *p, const char *end)
 
 void redact(const char *text, size_t n, struct strbuf *out)
 {
-    static const char *const NAMES[] = { "client_secret", "client_assertion", "access_token", "refresh_token", "password" };
+    static const char *const NAMES[] = { "client_secret", "client_assertion", "access_token", "refresh_token",
+                                         "password" };
     const char *p = text, *end = text + n;
 
     while (p < end) {

@@ -11,9 +11,9 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 struct log_config {
     enum log_level level; /* lines above it are dropped */
-    bool json;            /* one JSON object per line instead of text */
-    int fd;               /* where lines go; 2 = standard error */
-    bool progress_line;   /* a progress line may stand on the terminal: erase it before writing */
+    bool json; /* one JSON object per line instead of text */
+    int fd; /* where lines go; 2 = standard error */
+    bool progress_line; /* a progress line may stand on the terminal: erase it before writing */
 };
 void log_configure(const struct log_config *cfg);
 enum log_level log_level(void);

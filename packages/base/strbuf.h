@@ -15,7 +15,10 @@ struct strbuf {
     size_t max; /* 0 = no ceiling (text of our own making) */
     bool full;
 };
-#define STRBUF(max_octets) { .buf = NULL, .max = (max_octets) }
+#define STRBUF(max_octets)               \
+    {                                    \
+        .buf = NULL, .max = (max_octets) \
+    }
 
 void strbuf_add(struct strbuf *s, const void *p, size_t n);
 void strbuf_adds(struct strbuf *s, const char *text);
@@ -27,7 +30,13 @@ void strbuf_add_url(struct strbuf *s, const void *p, size_t n, const char *keep)
 void strbuf_reset(struct strbuf *s); /* len 0, memory kept, `full` cleared */
 void strbuf_release(struct strbuf *s);
 char *strbuf_detach(struct strbuf *s, size_t *ret_len); /* caller frees; never NULL */
-static inline const char *strbuf_str(const struct strbuf *s) { return s->buf ? s->buf : ""; }
-static inline bool strbuf_full(const struct strbuf *s) { return s->full; }
+static inline const char *strbuf_str(const struct strbuf *s)
+{
+    return s->buf ? s->buf : "";
+}
+static inline bool strbuf_full(const struct strbuf *s)
+{
+    return s->full;
+}
 
 #endif

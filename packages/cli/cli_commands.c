@@ -65,7 +65,8 @@ static const struct option_def HELP_OPTIONS[] = {
 
 const struct command CLI_COMMANDS[] = {
     { "init", "[DIR]", "a commented workspace", cmd_init, 0, NULL,
-      "Makes DIR (the current folder when not given) a workspace: dmfsync.ini with every setting explained, maps/, sources/, "
+      "Makes DIR (the current folder when not given) a workspace: dmfsync.ini with every setting explained, maps/, "
+      "sources/, "
       "and .dmfsync/, which a .gitignore keeps out of version control. An existing dmfsync.ini is never touched.",
       0, 1 },
     { "help", "[COMMAND]", "this list, or one command in detail", cmd_help, 0, HELP_OPTIONS, NULL, 0, 2 },

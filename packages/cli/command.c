@@ -5,78 +5,41 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 extern char **environ;
 
-/* ---- --max-duration: a thread that asks for a stop when the time is over ---- */
-struct deadline {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t ended_cond;
-    int64_t at_mono_ms;
-    bool running, ended;
-};
-
-static void *deadline_main(void *arg)
+/* ---- --max-duration: a timer that asks for a stop, as the user's Ctrl-C does ---- */
+static void on_deadline(int signo)
 {
-    struct deadline *d = arg;
-    struct timespec at = { .tv_sec = d->at_mono_ms / 1000, .tv_nsec = d->at_mono_ms % 1000 * 1000000 };
-
-    pthread_mutex_lock(&d->lock);
-    while (!d->ended && pthread_cond_timedwait(&d->ended_cond, &d->lock, &at) != ETIMEDOUT)
-        ;
-    if (!d->ended && !stop_requested())
-        stop_request(SIGALRM); /* the number tells this stop from the user's */
-    pthread_mutex_unlock(&d->lock);
-    return NULL;
+    if (!stop_requested())
+        stop_request(signo); /* SIGALRM tells this stop from the user's */
 }
 
-static enum ec deadline_begin(struct deadline *d, int64_t ms, struct err *reterr)
+static void deadline_begin(int64_t ms)
 {
-    struct timespec now;
-    pthread_condattr_t attr;
-    sigset_t all, before;
-    int rc;
+    struct sigaction sa = { .sa_handler = on_deadline };
+    struct itimerval t = { .it_value = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 } };
 
     if (ms <= 0)
-        return EC_OK;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    d->at_mono_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + ms;
-    pthread_mutex_init(&d->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->ended_cond, &attr);
-    pthread_condattr_destroy(&attr);
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before); /* signals belong to the main thread: they interrupt its waits */
-    rc = pthread_create(&d->thread, NULL, deadline_main, d);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc)
-        return err_errno(reterr, EC_BUSY, rc, "start the timer of --max-duration");
-    d->running = true;
-    return EC_OK;
+        return;
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGALRM, &sa, NULL);
+    setitimer(ITIMER_REAL, &t, NULL);
 }
 
-static void deadline_end(struct deadline *d)
+static void deadline_end(void)
 {
-    if (!d->running)
-        return;
-    pthread_mutex_lock(&d->lock);
-    d->ended = true;
-    pthread_cond_signal(&d->ended_cond);
-    pthread_mutex_unlock(&d->lock);
-    pthread_join(d->thread, NULL);
-    pthread_cond_destroy(&d->ended_cond);
-    pthread_mutex_destroy(&d->lock);
-    d->running = false;
+    struct itimerval none = { 0 };
+
+    setitimer(ITIMER_REAL, &none, NULL);
 }
 
 /* ---- the process ---- */
@@ -135,8 +98,8 @@ static enum ec open_store(struct app *app, struct err *reterr)
     enum ec rc = EC_OK;
 
     /*
-     * A reading command never creates or migrates the catalog of a run; only where there is none yet it makes the empty
-     * one, so that `status` in a new workspace says "nothing ran yet" and not "no such file".
+     * A reading command never creates or migrates the catalog of a run; only where there is none yet it makes the
+     * empty one, so that `status` in a new workspace says "nothing ran yet" and not "no such file".
      */
     if (!write && file_size(path) <= 0) {
         rc = workspace_folders(&app->ws, reterr);
@@ -157,6 +120,12 @@ static enum ec open_needs(struct app *app, struct err *reterr)
     struct arena a = { 0 };
     enum ec rc;
 
+    /*
+     * A command that offers --offline works from what is in the workspace: no sign-in, and no settings for one
+     * needed.
+     */
+    if (option_given(app, "--offline"))
+        needs &= ~(unsigned)(NEED_FNO | NEED_DV);
     if (!(needs & (NEED_WORKSPACE | NEED_STORE | NEED_LOCK | NEED_FNO | NEED_DV)))
         return EC_OK;
     umask(077); /* what is written in or beside .dmfsync is business data */
@@ -187,7 +156,6 @@ static void close_needs(struct app *app)
 
 static enum ec run(struct app *app, struct err *reterr)
 {
-    struct deadline d = { .running = false };
     bool consent = app->command->needs & NEED_CONSENT;
     enum ec rc;
 
@@ -195,16 +163,15 @@ static enum ec run(struct app *app, struct err *reterr)
         err_set(reterr, EC_USAGE, "--restart discards a run and needs --execute beside it");
         return err_hint(reterr, "'dmfsync status' shows the run that would be discarded");
     }
-    rc = deadline_begin(&d, app->opt->max_duration_ms, reterr);
-    if (!rc)
-        rc = open_needs(app, reterr);
+    deadline_begin(app->opt->max_duration_ms);
+    rc = open_needs(app, reterr);
     if (!rc && stop_requested())
         rc = err_set(reterr, EC_STOPPED, "stopped before anything was done");
     if (!rc) {
         log_debug("run", "%s begins, version %s", app->command->name, app->env->version);
         rc = app->command->run(app, reterr);
     }
-    deadline_end(&d);
+    deadline_end();
     if (rc == EC_STOPPED && stop_signal() == SIGALRM) {
         rc = err_ctx(reterr, EC_LIMIT, "the time given by --max-duration is over");
         err_hint(reterr, "nothing is lost: the same command continues where it stopped");

@@ -1,7 +1,7 @@
 /*
  * command.h -- the command table: names, arguments, what each command needs, and the run around it.
- * Layer: cli. main.c joins the tables of loader/ and sync/ and hands them to command_main(); help texts, the manual page
- * and the list of exit statuses are generated from these tables. Only this layer prints.
+ * Layer: cli. main.c joins the tables of loader/ and sync/ and hands them to command_main(); help texts, the manual
+ * page and the list of exit statuses are generated from these tables. Only this layer prints.
  */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
@@ -14,11 +14,11 @@
 
 enum command_needs {
     NEED_WORKSPACE = 1, /* --dir is a workspace, config read */
-    NEED_STORE = 2,     /* work.db open (read-only without NEED_LOCK) */
-    NEED_LOCK = 4,      /* one writer */
-    NEED_FNO = 8,       /* signed-in clients */
+    NEED_STORE = 2, /* work.db open (read-only without NEED_LOCK) */
+    NEED_LOCK = 4, /* one writer */
+    NEED_FNO = 8, /* signed-in clients */
     NEED_DV = 16,
-    NEED_CONSENT = 32,  /* business data is written: without --execute only the plan is shown */
+    NEED_CONSENT = 32, /* business data is written: without --execute only the plan is shown */
 };
 struct http;
 struct erp;
@@ -30,20 +30,21 @@ struct app {
     struct options *opt;
     struct workspace ws;
     struct config cfg;
-    struct store *work;   /* .dmfsync/work.db */
-    struct http *http;    /* opened by main.c when NEED_FNO or NEED_DV */
+    struct store *work; /* .dmfsync/work.db */
+    /* Opened by main.c when NEED_FNO or NEED_DV; with a command's own option --offline all three stay NULL. */
+    struct http *http;
     struct erp *erp;
     struct dv *dv;
     struct output out;
 };
 struct option_def {
-    const char *name;   /* "--recheck" */
-    const char *value;  /* "N"; NULL = a switch */
+    const char *name; /* "--recheck" */
+    const char *value; /* "N"; NULL = a switch */
     const char *help;
 };
 struct command {
-    const char *name;   /* "map import": two words are fine */
-    const char *args;   /* "[MAP..]" */
+    const char *name; /* "map import": two words are fine */
+    const char *args; /* "[MAP..]" */
     const char *summary;
     enum ec (*run)(struct app *app, struct err *reterr);
     unsigned needs;
@@ -58,9 +59,12 @@ struct options {
     int jobs;
     int64_t max_duration_ms, lock_wait_ms;
     double tps_limit;
-    const char **args; size_t n_args;       /* after the command's name */
-    const char **rest; size_t n_rest;       /* after "--" */
-    struct config_pair *own; size_t n_own;  /* the command's own options in order; a switch has value "" */
+    const char **args;
+    size_t n_args; /* after the command's name */
+    const char **rest;
+    size_t n_rest; /* after "--" */
+    struct config_pair *own;
+    size_t n_own; /* the command's own options in order; a switch has value "" */
 };
 const char *option_value(const struct app *app, const char *name); /* last one given; NULL = absent */
 bool option_given(const struct app *app, const char *name);
@@ -80,9 +84,10 @@ struct command_env {
     const struct store_schema *work_schema;
 };
 /*
- * Parses, opens what the command needs (workspace, configuration, lock, work.db, clients, in this order), runs it, prints the
- * end and closes. Returns the exit status. A NEED_CONSENT command without --execute ends with NOT EXECUTED and status 0,
- * unless it returned an error; data.executed tells. --max-duration asks the command to stop; its EC_STOPPED is EC_LIMIT then.
+ * Parses, opens what the command needs (workspace, configuration, lock, work.db, clients, in this order), runs it,
+ * prints the end and closes. Returns the exit status. A NEED_CONSENT command without --execute ends with NOT EXECUTED
+ * and status 0, unless it returned an error; data.executed tells. --max-duration asks the command to stop; its
+ * EC_STOPPED is EC_LIMIT then.
  */
 int command_main(const struct command_env *env, int argc, char **argv);
 

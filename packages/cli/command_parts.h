@@ -16,9 +16,9 @@ struct command_line {
     bool help, version;
 };
 /*
- * Reads argv. Options stand anywhere, as --name=value or --name value; what follows "--" goes to opt.rest for commands whose
- * arguments have a "--", else to opt.args. EC_USAGE with the nearest name. opt.json is set as soon as --json was seen, also
- * on failure, so that the error can be told in the form asked for.
+ * Reads argv. Options stand anywhere, as --name=value or --name value; what follows "--" goes to opt.rest for
+ * commands whose arguments have a "--", else to opt.args. EC_USAGE with the nearest name. opt.json is set as soon as
+ * --json was seen, also on failure, so that the error can be told in the form asked for.
  */
 enum ec command_line_parse(const struct command_env *env, int argc, char **argv, struct command_line *ret,
                            struct err *reterr);
@@ -31,7 +31,7 @@ enum ec command_unknown(const struct command_env *env, const char *const *words,
 void help_overview(const struct command_env *env, struct strbuf *out);
 void help_command(const struct command *c, struct strbuf *out);
 void help_markdown(const struct command_env *env, struct strbuf *out); /* the reference part of docs/commands.md */
-void help_manual(const struct command_env *env, struct strbuf *out);   /* dmfsync(1), troff */
+void help_manual(const struct command_env *env, struct strbuf *out); /* dmfsync(1), troff */
 void help_json(const struct command_env *env, struct output *o);
 
 #endif

@@ -71,7 +71,10 @@ static enum ec take_number(const struct settings *s, const struct setting *x, co
     return EC_OK;
 }
 
-/* One setting into the structure it belongs to. `base` is a struct config, config_map or config_user, as the key says. */
+/*
+ * One setting into the structure it belongs to. `base` is a struct config, config_map or config_user, as the key
+ * says.
+ */
 static enum ec take(struct config *c, struct settings *s, struct setting *x, const struct key_def *k, void *base,
                     struct err *reterr)
 {
@@ -140,7 +143,8 @@ static enum ec take(struct config *c, struct settings *s, struct setting *x, con
         if (!x->env) {
             x->value = "";
             err_set(reterr, EC_CONFIG, "%s: a secret does not belong into this file", setting_place(s, x));
-            return err_hint(reterr, "use client_secret_file or client_secret_command, and renew the secret: it was in a file");
+            return err_hint(
+                reterr, "use client_secret_file or client_secret_command, and renew the secret: it was in a file");
         }
         *(const char **)at = x->value;
         return EC_OK;
@@ -173,8 +177,8 @@ static bool alias_ok(const char *p)
 
 static enum ec check_sections(const struct settings *s, struct err *reterr)
 {
-    static const char *const WORDS[] = { "fno",  "dataverse", "dualwrite", "load",        "sync",
-                                         "parity", "http",    "map.ALIAS", "credential.NAME" };
+    static const char *const WORDS[] = { "fno",    "dataverse", "dualwrite", "load",           "sync",
+                                         "parity", "http",      "map.ALIAS", "credential.NAME" };
 
     for (size_t i = 0; i < s->n_sections; i++) {
         const struct section *x = &s->sections[i];
@@ -191,7 +195,8 @@ static enum ec check_sections(const struct settings *s, struct err *reterr)
         }
         if (dot && !alias_ok(dot + 1)) {
             err_set(reterr, EC_CONFIG, "dmfsync.ini:%d: [%s]: '%s' cannot be an alias", x->line, x->name, dot + 1);
-            return err_hint(reterr, "an alias has 1 to 32 of the characters a-z, 0-9 and _; the full name goes into 'name ='");
+            return err_hint(
+                reterr, "an alias has 1 to 32 of the characters a-z, 0-9 and _; the full name goes into 'name ='");
         }
     }
     return EC_OK;
@@ -229,7 +234,8 @@ static enum ec side_users(struct config *c, struct settings *s, const char *name
     }
     if (own->client_id || has_secret(own)) {
         err_set(reterr, EC_CONFIG, "%s: client_id or a secret stands beside it", setting_place(s, x));
-        return err_hint(reterr, "give either 'credentials = a;b' with [credential.a] and [credential.b], or one client_id");
+        return err_hint(reterr,
+                        "give either 'credentials = a;b' with [credential.a] and [credential.b], or one client_id");
     }
     names = value_list(&c->arena, x->value, ";,", false, &n);
     side->users = arena_zalloc(&c->arena, (n + 1) * sizeof(*side->users));
@@ -264,7 +270,8 @@ static enum ec take_users(struct config *c, struct settings *s, const struct con
         if (!strncmp(s->sections[i].name, "credential.", 11) && !used[i]) {
             err_set(reterr, EC_CONFIG, "dmfsync.ini:%d: [%s] is used by no side", s->sections[i].line,
                     s->sections[i].name);
-            return err_hint(reterr, "name it in 'credentials = %s' of [fno] or [dataverse]", s->sections[i].name + 11);
+            return err_hint(reterr, "name it in 'credentials = %s' of [fno] or [dataverse]",
+                            s->sections[i].name + 11);
         }
     /* One tenant and one registered app for both sides is the usual case, so [dataverse] may leave them out. */
     if (!c->dataverse.tenant)
@@ -329,9 +336,10 @@ static enum ec check_maps(const struct config *c, struct err *reterr)
         for (size_t k = 0; k < i; k++) {
             const struct config_map *a = &c->maps[k], *b = &c->maps[i];
 
-            if ((a->file && b->file && !strcmp(a->file, b->file)) || (a->name && b->name && !strcasecmp(a->name, b->name))) {
-                err_set(reterr, EC_CONFIG, "dmfsync.ini:%d: [map.%s] and [map.%s] (line %d) are the same map", b->line,
-                        b->alias, a->alias, a->line);
+            if ((a->file && b->file && !strcmp(a->file, b->file)) ||
+                (a->name && b->name && !strcasecmp(a->name, b->name))) {
+                err_set(reterr, EC_CONFIG, "dmfsync.ini:%d: [map.%s] and [map.%s] (line %d) are the same map",
+                        b->line, b->alias, a->alias, a->line);
                 return err_hint(reterr, "give each map one section");
             }
         }
@@ -522,9 +530,9 @@ void config_identity(const struct config *c, struct strbuf *ret_lines, char ret[
         strbuf_addf(ret_lines, "map.%s.name=%s\nmap.%s.key=%s\nmap.%s.load_entity=%s\nmap.%s.source=%s\n", m->alias,
                     or_none(m->name), m->alias, or_none(m->key), m->alias, or_none(m->load_entity), m->alias,
                     or_none(m->source));
-        strbuf_addf(ret_lines, "map.%s.format=date:%s decimal:%d group:%d delimiter:%d enum:%s encoding:%s\n", m->alias,
-                    or_none(m->date), m->decimal, m->group, m->delimiter, m->enum_labels ? "label" : "element",
-                    m->encoding);
+        strbuf_addf(ret_lines, "map.%s.format=date:%s decimal:%d group:%d delimiter:%d enum:%s encoding:%s\n",
+                    m->alias, or_none(m->date), m->decimal, m->group, m->delimiter,
+                    m->enum_labels ? "label" : "element", m->encoding);
         list_line(ret_lines, m->alias, "companies", m->companies, m->n_companies);
         list_line(ret_lines, m->alias, "ignore", m->ignore, m->n_ignore);
         pair_lines(ret_lines, m->alias, "columns", m->columns, m->n_columns);

@@ -1,10 +1,11 @@
 /*
  * config.h -- dmfsync.ini, the environment, and what a run of ours was started with.
- * Layer: cli (libinih). Errors: EC_CONFIG naming file, line, section and key, with what is allowed. Strict: an unknown
- * section or key is an error (a typo must not silently mean the default). Precedence: flags, environment
- * (DMFSYNC_<SECTION>_<KEY>, a map's section is DMFSYNC_MAP_<ALIAS>_<KEY>), file. Lines may be 64 KiB long (libinih's own
- * 200 are worked around). A remark is a line that begins with ';' or '#', or what follows a blank and ';'; a ';' without a
- * blank before it belongs to the value ("credentials = a;b"), and so does everything in a value put in double quotes.
+ * Layer: cli (libinih). Errors: EC_CONFIG naming file, line, section and key, with what is allowed. Strict: an
+ * unknown section or key is an error (a typo must not silently mean the default). Precedence: flags, environment
+ * (DMFSYNC_<SECTION>_<KEY>, a map's section is DMFSYNC_MAP_<ALIAS>_<KEY>), file. Lines may be 64 KiB long (libinih's
+ * own 200 are worked around). A remark is a line that begins with ';' or '#', or what follows a blank and ';'; a ';'
+ * without a blank before it belongs to the value ("credentials = a;b"), and so does everything in a value put in
+ * double quotes.
  */
 #ifndef CLI_CONFIG_H
 #define CLI_CONFIG_H
@@ -16,59 +17,71 @@ struct config_user { /* one application user */
 };
 struct config_side {
     const char *url, *tenant, *authority;
-    struct config_user *users; /* credentials = a;b;c names sections [credential.a] ... ; without it one user from the section */
+    struct config_user *users; /* those of credentials = a;b (sections [credential.a] ...), else the section's own */
     size_t n_users;
 };
 enum existing_policy { EXISTING_REFUSE, EXISTING_KEEP, EXISTING_UPDATE };
 enum conflict_rule { CONFLICT_MASTER, CONFLICT_NEWEST, CONFLICT_QUEUE };
 enum delete_rule { DELETES_REPORT, DELETES_MARK, DELETES_APPLY, DELETES_IGNORE };
-struct config_pair { const char *name, *value; };
+struct config_pair {
+    const char *name, *value;
+};
 struct config_map {
     const char *alias, *name, *file;
     const char *key;
-    const char *load_entity;   /* NULL = the map's entity */
-    const char *source;        /* path relative to the workspace, NULL = the map is not loaded from files */
+    const char *load_entity; /* NULL = the map's entity */
+    const char *source; /* path relative to the workspace, NULL = the map is not loaded from files */
     const char *date, *date_time_unused;
     char decimal, group, delimiter;
-    const char *encoding;      /* utf-8, utf-16, windows-1252, auto */
-    bool enum_labels;          /* source cells are labels, not element names */
-    struct config_pair *columns; size_t n_columns; /* columns.HEADER = STAGING */
-    struct config_pair *consts;  size_t n_consts;  /* const.STAGING = value */
-    const char **ignore;         size_t n_ignore;  /* header names */
-    struct config_pair *masters; size_t n_masters; /* master.FIELD = fno | dataverse */
-    const char **companies;      size_t n_companies; /* lower case */
+    const char *encoding; /* utf-8, utf-16, windows-1252, auto */
+    bool enum_labels; /* source cells are labels, not element names */
+    struct config_pair *columns;
+    size_t n_columns; /* columns.HEADER = STAGING */
+    struct config_pair *consts;
+    size_t n_consts; /* const.STAGING = value */
+    const char **ignore;
+    size_t n_ignore; /* header names */
+    struct config_pair *masters;
+    size_t n_masters; /* master.FIELD = fno | dataverse */
+    const char **companies;
+    size_t n_companies; /* lower case */
     bool master_dataverse;
     enum conflict_rule conflict;
     enum delete_rule deletes;
-    const char *max_delete;    /* "1%" or a number */
-    bool handoff_dual_write;   /* handoff = dual-write */
-    bool create_companies;     /* cdm_companies map only: create_companies = yes */
-    enum existing_policy existing; bool has_existing;
-    int line;                  /* of the section */
+    const char *max_delete; /* "1%" or a number */
+    bool handoff_dual_write; /* handoff = dual-write */
+    bool create_companies; /* cdm_companies map only: create_companies = yes */
+    enum existing_policy existing;
+    bool has_existing;
+    int line; /* of the section */
 };
 struct config {
     struct arena arena;
-    const char *path;          /* the ini file */
+    const char *path; /* the ini file */
     struct config_side fno, dataverse;
     const char *tag, *bypass;
-    const char *control;       /* manual | hook | gateway */
-    int64_t package_rows;      /* default 100000 */
+    const char *control; /* manual | hook | gateway */
+    int64_t package_rows; /* default 100000 */
     enum existing_policy existing;
-    int64_t max_errors;        /* default 0 */
+    int64_t max_errors; /* default 0 */
     int64_t lost_answer_wait_ms;
-    const char *data_format;   /* CSV-Unicode */
-    const char *csv_quotes;    /* refuse | doubled */
+    const char *data_format; /* CSV-Unicode */
+    const char *csv_quotes; /* refuse | doubled */
     int64_t import_timeout_ms; /* no progress of a job for that long: EC_LIMIT; default 24 h */
-    int64_t poll_ms;           /* status polls, default 10 s (shorter at first) */
+    int64_t poll_ms; /* status polls, default 10 s (shorter at first) */
     int64_t sync_poll_ms;
     int64_t verdict_max_age_ms;
     int64_t max_waiting;
-    const char *ca_file;       /* [http] ca_file */
-    struct config_map *maps; size_t n_maps;
+    const char *ca_file; /* [http] ca_file */
+    struct config_map *maps;
+    size_t n_maps;
 };
 enum ec config_read(const char *path, char *const *environ_, struct config *ret, struct err *reterr);
 void config_release(struct config *c);
-/* What signing in to these sides needs is there: url, tenant, client_id and a secret. EC_CONFIG naming what is missing. */
+/*
+ * What signing in to these sides needs is there: url, tenant, client_id and a secret. EC_CONFIG naming what is
+ * missing.
+ */
 enum ec config_check_online(const struct config *c, bool fno, bool dataverse, struct err *reterr);
 /* By alias, full name, "[label] - [set]" or file stem, any case; NULL = none. */
 const struct config_map *config_map_find(const struct config *c, const char *text);

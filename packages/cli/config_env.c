@@ -1,6 +1,6 @@
 /*
- * Settings from the environment: DMFSYNC_<SECTION>_<KEY>. Names of sections and keys may have underscores in them, so the
- * variables are made from the sections and keys that exist and looked up, never taken apart.
+ * Settings from the environment: DMFSYNC_<SECTION>_<KEY>. Names of sections and keys may have underscores in them, so
+ * the variables are made from the sections and keys that exist and looked up, never taken apart.
  */
 #include "cli/config_parts.h"
 

@@ -1,7 +1,8 @@
 /*
- * The file through libinih, with its traps closed before it sees a line: it cuts section names at 49 characters, lines at
- * 200, and splits names at ':' as well as '='. So the reader below hands it one logical line at a time: comments gone,
- * characters that mean something to it written as two harmless ones, long lines as a line and its continuations.
+ * The file through libinih, with its traps closed before it sees a line: it cuts section names at 49 characters,
+ * lines at 200, and splits names at ':' as well as '='. So the reader below hands it one logical line at a time:
+ * comments gone, characters that mean something to it written as two harmless ones, long lines as a line and its
+ * continuations.
  */
 #include "cli/config_parts.h"
 
@@ -94,8 +95,8 @@ static bool begin_section(struct reader *r, const char *p, size_t n)
 
     for (size_t i = 0; i < s->n_sections; i++)
         if (!strcmp(s->sections[i].name, name)) {
-            err_set(r->reterr, EC_CONFIG, "%s:%d: section [%s] was already given in line %d", short_name(s->path), r->line,
-                    name, s->sections[i].line);
+            err_set(r->reterr, EC_CONFIG, "%s:%d: section [%s] was already given in line %d", short_name(s->path),
+                    r->line, name, s->sections[i].line);
             r->rc = err_hint(r->reterr, "put all settings of [%s] into one section", name);
             return false;
         }

@@ -5,18 +5,20 @@
 #define IN(type, member) offsetof(struct type, member)
 
 /* The settings of one side; which side a user's keys belong to follows from the section. */
-#define SIDE(name_, member)                                                                                          \
-    { name_, "url", KEY_URL, IN(config, member.url), 0, 0, 0, NULL },                                                \
-        { name_, "tenant", KEY_TEXT, IN(config, member.tenant), 0, 0, 0, NULL },                                     \
-        { name_, "authority", KEY_URL, IN(config, member.authority), 0, 0, 0, NULL },                                \
-        { name_, "credentials", KEY_USERS, IN(config, member.users), IN(config, member.n_users), 0, 0, NULL },       \
+#define SIDE(name_, member)                                                                                    \
+    { name_, "url", KEY_URL, IN(config, member.url), 0, 0, 0, NULL },                                          \
+        { name_, "tenant", KEY_TEXT, IN(config, member.tenant), 0, 0, 0, NULL },                               \
+        { name_, "authority", KEY_URL, IN(config, member.authority), 0, 0, 0, NULL },                          \
+        { name_, "credentials", KEY_USERS, IN(config, member.users), IN(config, member.n_users), 0, 0, NULL }, \
         USER(name_)
-#define USER(name_)                                                                                                  \
-    { name_, "client_id", KEY_TEXT, IN(config_user, client_id), 0, 0, 0, NULL },                                     \
-        { name_, "client_secret_file", KEY_PATH, IN(config_user, secret_file), 0, 0, 0, NULL },                      \
-        { name_, "client_secret_command", KEY_TEXT, IN(config_user, secret_command), 0, 0, 0, NULL },                \
-        { name_, "certificate_file", KEY_PATH, IN(config_user, certificate_file), 0, 0, 0, NULL },                   \
-        { name_, "client_secret", KEY_SECRET, IN(config_user, secret), 0, 0, 0, NULL }
+#define USER(name_)                                                                                   \
+    { name_, "client_id", KEY_TEXT, IN(config_user, client_id), 0, 0, 0, NULL },                      \
+        { name_, "client_secret_file", KEY_PATH, IN(config_user, secret_file), 0, 0, 0, NULL },       \
+        { name_, "client_secret_command", KEY_TEXT, IN(config_user, secret_command), 0, 0, 0, NULL }, \
+        { name_, "certificate_file", KEY_PATH, IN(config_user, certificate_file), 0, 0, 0, NULL },    \
+    {                                                                                                 \
+        name_, "client_secret", KEY_SECRET, IN(config_user, secret), 0, 0, 0, NULL                    \
+    }
 
 const struct key_def CONFIG_KEYS[] = {
     SIDE("fno", fno),

@@ -10,19 +10,19 @@
 /* One `name = value`, still text. */
 struct setting {
     const char *section, *name, *value;
-    int line;            /* in the file; 0 = from the environment */
-    const char *env;     /* name of the variable that gave the value, NULL = the file */
+    int line; /* in the file; 0 = from the environment */
+    const char *env; /* name of the variable that gave the value, NULL = the file */
     bool used;
 };
 struct settings {
     struct arena *arena;
-    const char *path;    /* of the ini file, for messages */
+    const char *path; /* of the ini file, for messages */
     struct setting *v;
     size_t n, cap;
     struct section {
         const char *name;
         int line;
-    } *sections;
+    } * sections;
     size_t n_sections, cap_sections;
 };
 /* The file, as it is: syntax, lengths and doubles are checked, names and values are not. */
@@ -38,30 +38,30 @@ const char *setting_place(const struct settings *s, const struct setting *x);
 
 enum key_kind {
     KEY_TEXT,
-    KEY_TEXT_OR_EMPTY,  /* an empty value means something ("tag =" turns it off) */
+    KEY_TEXT_OR_EMPTY, /* an empty value means something ("tag =" turns it off) */
     KEY_URL,
-    KEY_PATH,           /* made absolute against the folder of the ini file */
-    KEY_FILE,           /* inside the workspace; kept as written */
-    KEY_DURATION,       /* int64_t milliseconds */
-    KEY_SECONDS,        /* int64_t milliseconds; a plain number counts seconds */
-    KEY_COUNT,          /* int64_t with limits */
-    KEY_SHARE,          /* "1%" or a number, kept as text */
-    KEY_CHOICE_TEXT,    /* one of `choices`, kept as text */
-    KEY_CHOICE_INT,     /* position in `choices`, an int-sized enum */
-    KEY_CHOICE_BOOL,    /* position in `choices`, 0 or 1, a bool */
-    KEY_LIST,           /* names with commas between them; (const char **, size_t) */
+    KEY_PATH, /* made absolute against the folder of the ini file */
+    KEY_FILE, /* inside the workspace; kept as written */
+    KEY_DURATION, /* int64_t milliseconds */
+    KEY_SECONDS, /* int64_t milliseconds; a plain number counts seconds */
+    KEY_COUNT, /* int64_t with limits */
+    KEY_SHARE, /* "1%" or a number, kept as text */
+    KEY_CHOICE_TEXT, /* one of `choices`, kept as text */
+    KEY_CHOICE_INT, /* position in `choices`, an int-sized enum */
+    KEY_CHOICE_BOOL, /* position in `choices`, 0 or 1, a bool */
+    KEY_LIST, /* names with commas between them; (const char **, size_t) */
     KEY_LOWER_LIST,
-    KEY_PAIRS,          /* `name` ends in '.': what follows names the pair; (struct config_pair *, size_t) */
-    KEY_FORMAT,         /* source_format */
-    KEY_USERS,          /* credentials = a;b */
-    KEY_SECRET,         /* environment only */
+    KEY_PAIRS, /* `name` ends in '.': what follows names the pair; (struct config_pair *, size_t) */
+    KEY_FORMAT, /* source_format */
+    KEY_USERS, /* credentials = a;b */
+    KEY_SECRET, /* environment only */
 };
 struct key_def {
     const char *section; /* "map" and "credential" stand for [map.ALIAS] and [credential.NAME] */
     const char *name;
     enum key_kind kind;
-    size_t at;           /* offset in struct config, config_map or config_user */
-    size_t count_at;     /* offset of the count, for lists and pairs */
+    size_t at; /* offset in struct config, config_map or config_user */
+    size_t count_at; /* offset of the count, for lists and pairs */
     int64_t min, max;
     const char *choices; /* "refuse|keep|update" */
 };
@@ -83,7 +83,10 @@ bool value_share(const char *text);
 /* Fills date, decimal, group, encoding, delimiter and enum_labels; false with the reason in `why`. */
 bool value_format(struct arena *a, const char *text, struct config_map *m, char *why, size_t why_cap);
 
-/* The word in `words` (n of them, or NULL-terminated when n is 0) that `word` was probably meant to be; NULL = none. */
+/*
+ * The word in `words` (n of them, or NULL-terminated when n is 0) that `word` was probably meant to be; NULL =
+ * none.
+ */
 const char *nearest_word(const char *word, const char *const *words, size_t n);
 
 #endif

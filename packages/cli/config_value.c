@@ -203,9 +203,9 @@ static bool one_format(struct arena *a, const char *name, const char *v, struct 
     static const struct {
         const char *word;
         char c;
-    } SIGNS[] = { { "comma", ',' }, { ",", ',' },   { "dot", '.' },   { ".", '.' },    { "semicolon", ';' },
-                  { ";", ';' },     { "tab", '\t' }, { "bar", '|' },  { "|", '|' },    { "space", ' ' },
-                  { "apostrophe", '\'' }, { "'", '\'' }, { "none", 0 } };
+    } SIGNS[] = { { "comma", ',' },       { ",", ',' },    { "dot", '.' }, { ".", '.' }, { "semicolon", ';' },
+                  { ";", ';' },           { "tab", '\t' }, { "bar", '|' }, { "|", '|' }, { "space", ' ' },
+                  { "apostrophe", '\'' }, { "'", '\'' },   { "none", 0 } };
     const char *reason = "";
     int sign = -1, at;
 
@@ -240,10 +240,12 @@ static bool one_format(struct arena *a, const char *name, const char *v, struct 
         m->encoding = cell_lower(a, cell_of(v)).ptr;
         return true;
     }
-    snprintf(why, cap,
-             "'%.20s:%.40s' is not known; allowed are date:PATTERN, decimal:dot|comma, group:none|comma|dot|space|apostrophe, "
-             "enum:element|label, encoding:auto|utf-8|utf-16|utf-16be|windows-1252, delimiter:comma|semicolon|tab|bar",
-             name, v);
+    snprintf(
+        why, cap,
+        "'%.20s:%.40s' is not known; allowed are date:PATTERN, decimal:dot|comma, "
+        "group:none|comma|dot|space|apostrophe, "
+        "enum:element|label, encoding:auto|utf-8|utf-16|utf-16be|windows-1252, delimiter:comma|semicolon|tab|bar",
+        name, v);
     return false;
 }
 

@@ -74,15 +74,17 @@ void help_overview(const struct command_env *env, struct strbuf *out)
         for (const struct command *c = env->tables[t]; c->name; c++) {
             char left[120];
 
-            snprintf(left, sizeof(left), "%s%s%s%s", c->name, c->args && c->args[0] ? " " : "", c->args ? c->args : "",
-                     c->needs & NEED_CONSENT ? " *" : "");
+            snprintf(left, sizeof(left), "%s%s%s%s", c->name, c->args && c->args[0] ? " " : "",
+                     c->args ? c->args : "", c->needs & NEED_CONSENT ? " *" : "");
             entry(out, left, c->summary, 34);
         }
     strbuf_adds(out, "\nOptions of every command:\n");
     for (const struct option_def *d = GLOBAL_OPTIONS; d->name; d++)
         option_entry(out, d);
-    strbuf_adds(out, "\nMAP is a map's alias, full name, \"[F&O label] - [table set]\" or file name without .json. KEY is the\n"
-                     "key's parts, company first, joined by | (usmf|C-0042); a bar inside is written \\|.\n");
+    strbuf_adds(
+        out,
+        "\nMAP is a map's alias, full name, \"[F&O label] - [table set]\" or file name without .json. KEY is the\n"
+        "key's parts, company first, joined by | (usmf|C-0042); a bar inside is written \\|.\n");
     strbuf_adds(out, "\nExit statuses; where several apply, the first of this list:\n");
     statuses(out);
 }
@@ -139,8 +141,9 @@ void help_markdown(const struct command_env *env, struct strbuf *out)
 {
     strbuf_adds(out, "## Options of every command\n\n");
     md_options(out, GLOBAL_OPTIONS);
-    strbuf_adds(out, "## Exit statuses\n\nWhere several apply, the first of this list is the process's; `--json` has all of "
-                     "them in `data.statuses`.\n\n| status | meaning |\n|---|---|\n");
+    strbuf_adds(
+        out, "## Exit statuses\n\nWhere several apply, the first of this list is the process's; `--json` has all of "
+             "them in `data.statuses`.\n\n| status | meaning |\n|---|---|\n");
     for (const struct exit_status *x = EXIT_STATUSES; x->meaning; x++) {
         strbuf_addf(out, "| %d | ", x->status);
         md_escape(out, x->meaning);
@@ -149,8 +152,8 @@ void help_markdown(const struct command_env *env, struct strbuf *out)
     strbuf_adds(out, "| 0 | done; where it applies, parity holds |\n\n## Commands\n");
     for (size_t t = 0; env->tables[t]; t++)
         for (const struct command *c = env->tables[t]; c->name; c++) {
-            strbuf_addf(out, "\n### `%s%s%s`\n\n%s.", c->name, c->args && c->args[0] ? " " : "", c->args ? c->args : "",
-                        c->summary);
+            strbuf_addf(out, "\n### `%s%s%s`\n\n%s.", c->name, c->args && c->args[0] ? " " : "",
+                        c->args ? c->args : "", c->summary);
             if (c->needs & NEED_CONSENT)
                 strbuf_adds(out, " Needs `--execute` to write.");
             strbuf_adds(out, "\n\n");
@@ -220,10 +223,11 @@ void help_manual(const struct command_env *env, struct strbuf *out)
         roff_entry(out, number, NULL, x->meaning);
     }
     roff_entry(out, "0", NULL, "done; where it applies, parity holds");
-    strbuf_adds(out, ".SH ENVIRONMENT\nEvery setting of dmfsync.ini can be given as DMFSYNC_<SECTION>_<KEY>, a map's as\n"
-                     "DMFSYNC_MAP_<ALIAS>_<KEY>; flags win over the environment, the environment over the file.\n"
-                     ".SH FILES\n.TP\ndmfsync.ini\nthe workspace's settings\n.TP\n.dmfsync/\nits databases, packages and "
-                     "snapshots\n");
+    strbuf_adds(out,
+                ".SH ENVIRONMENT\nEvery setting of dmfsync.ini can be given as DMFSYNC_<SECTION>_<KEY>, a map's as\n"
+                "DMFSYNC_MAP_<ALIAS>_<KEY>; flags win over the environment, the environment over the file.\n"
+                ".SH FILES\n.TP\ndmfsync.ini\nthe workspace's settings\n.TP\n.dmfsync/\nits databases, packages and "
+                "snapshots\n");
 }
 
 void help_json(const struct command_env *env, struct output *o)

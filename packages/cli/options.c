@@ -200,8 +200,8 @@ static enum ec take_global(struct command_line *l, const struct option_def *d, c
 }
 
 /*
- * The option at argv[*i] and its value. With `probe` nothing is taken and nothing complained about: it only moves *i over
- * the value, so that the words of the command can be found among options of any kind.
+ * The option at argv[*i] and its value. With `probe` nothing is taken and nothing complained about: it only moves *i
+ * over the value, so that the words of the command can be found among options of any kind.
  */
 static enum ec one_option(const struct command_env *env, struct command_line *l, int argc, char **argv, int *i,
                           bool probe, struct err *reterr)
@@ -253,7 +253,8 @@ static enum ec check_arguments(struct command_line *l, struct err *reterr)
         return err_set(reterr, EC_USAGE, "--quiet and --verbose contradict each other");
     else
         return EC_OK;
-    return err_hint(reterr, "usage: dmfsync %s%s%s", c->name, c->args && c->args[0] ? " " : "", c->args ? c->args : "");
+    return err_hint(reterr, "usage: dmfsync %s%s%s", c->name, c->args && c->args[0] ? " " : "",
+                    c->args ? c->args : "");
 }
 
 enum ec command_line_parse(const struct command_env *env, int argc, char **argv, struct command_line *ret,

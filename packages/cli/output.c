@@ -156,7 +156,10 @@ static void print_envelope(struct output *o, const char *command, enum ec rc, co
     out_bool(o, root, "ok", status == 0);
     out_str(o, root, "command", command);
     if (status) {
-        /* Without an error of its own the run did its work, and what it found is the error: scripts test one member. */
+        /*
+         * Without an error of its own the run did its work, and what it found is the error: scripts test one
+         * member.
+         */
         enum ec code = rc;
 
         for (int c = 1; c < EC_COUNT && code == EC_OK; c++)

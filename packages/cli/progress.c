@@ -131,7 +131,8 @@ static void redraw(struct output *o, int64_t now)
     strbuf_release(&line);
 }
 
-void progress_update(struct output *o, const char *map, const char *phase, int64_t done, int64_t total, const char *why)
+void progress_update(struct output *o, const char *map, const char *phase, int64_t done, int64_t total,
+                     const char *why)
 {
     int64_t now = clock_mono_ms();
     struct progress_map *m = line_of(o, map);
@@ -176,6 +177,7 @@ void progress_erase(struct output *o)
 void progress_clear(struct output *o)
 {
     progress_erase(o);
-    if (o->progress) /* without a terminal the time of the last log line is kept, so that many short spans stay quiet */
+    /* Without a terminal the time of the last log line is kept, so that many short spans stay quiet. */
+    if (o->progress)
         o->n_running = 0;
 }

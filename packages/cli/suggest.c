@@ -34,8 +34,8 @@ static size_t edits(const char *a, const char *b)
                 best = last[j] + 1;
             if (now[j - 1] + 1 < best)
                 best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && lower_at(a, i - 1) == lower_at(b, j - 2) && lower_at(a, i - 2) == lower_at(b, j - 1) &&
-                before[j - 2] + 1 < best)
+            if (i > 1 && j > 1 && lower_at(a, i - 1) == lower_at(b, j - 2) &&
+                lower_at(a, i - 2) == lower_at(b, j - 1) && before[j - 2] + 1 < best)
                 best = before[j - 2] + 1;
             now[j] = best;
         }

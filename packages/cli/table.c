@@ -11,9 +11,9 @@ enum { COLUMNS_MAX = 32, NARROWEST = 8 };
 struct table {
     struct output *o;
     struct arena arena;
-    size_t n;            /* columns */
+    size_t n; /* columns */
     const char *align;
-    struct cell *cells;  /* row after row, headers first */
+    struct cell *cells; /* row after row, headers first */
     size_t used, cap;
 };
 

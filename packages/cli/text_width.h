@@ -1,6 +1,7 @@
 /*
  * text_width.h -- how many columns of a terminal a text takes.
- * Layer: cli. Without locales (the program never calls setlocale), so the wide ranges of East Asian scripts are known here.
+ * Layer: cli. Without locales (the program never calls setlocale), so the wide ranges of East Asian scripts are known
+ * here.
  */
 #ifndef CLI_TEXT_WIDTH_H
 #define CLI_TEXT_WIDTH_H

@@ -125,8 +125,9 @@ void workspace_close(struct workspace *ws)
     ws->dir[0] = 0;
 }
 
-static const char GITIGNORE[] = "# dmfsync's own files: catalog, snapshots, packages. Everything else belongs into version control.\n"
-                                ".dmfsync/\n";
+static const char GITIGNORE[] =
+    "# dmfsync's own files: catalog, snapshots, packages. Everything else belongs into version control.\n"
+    ".dmfsync/\n";
 
 enum ec workspace_init(const char *dir, struct err *reterr)
 {
@@ -150,7 +151,10 @@ enum ec workspace_init(const char *dir, struct err *reterr)
         rc = workspace_folders(&ws, reterr);
     if (!rc && !file_exists(workspace_path(&ws, &a, ".gitignore")))
         rc = file_write_atomic(workspace_path(&ws, &a, ".gitignore"), GITIGNORE, sizeof(GITIGNORE) - 1, 0644, reterr);
-    /* The ini file comes last: only with it the folder counts as a workspace, so a cut-off init is simply run again. */
+    /*
+     * The ini file comes last: only with it the folder counts as a workspace, so a cut-off init is simply run
+     * again.
+     */
     if (!rc)
         rc = file_write_atomic(ini, text, strlen(text), 0644, reterr);
 out:

@@ -8,13 +8,19 @@
 #include "base/file.h"
 
 struct workspace {
-    char dir[3000];       /* absolute */
+    char dir[3000]; /* absolute */
     struct file_lock lock;
 };
 enum ec workspace_open(const char *dir, struct workspace *ret, struct err *reterr);
-/* Takes the lock, makes the folders, empties .dmfsync/tmp. With DMFSYNC_LOCK_HELD set by reconcile's child this is EC_LOCKED. */
+/*
+ * Takes the lock, makes the folders, empties .dmfsync/tmp. With DMFSYNC_LOCK_HELD set by reconcile's child this is
+ * EC_LOCKED.
+ */
 enum ec workspace_lock(struct workspace *ws, const char *command, int64_t wait_ms, struct err *reterr);
-/* The folders under .dmfsync/, as workspace_lock() makes them; for reading commands in a workspace where nothing ran yet. */
+/*
+ * The folders under .dmfsync/, as workspace_lock() makes them; for reading commands in a workspace where nothing
+ * ran yet.
+ */
 enum ec workspace_folders(const struct workspace *ws, struct err *reterr);
 void workspace_close(struct workspace *ws);
 /* dir + "/" + formatted path, in `a`; absolute paths are kept. */

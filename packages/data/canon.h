@@ -13,28 +13,28 @@
 #define CANON_VERSION 1
 
 enum canon_type {
-    CANON_TEXT,     /* NFC, trailing blanks off, CRLF and CR as LF; case kept */
-    CANON_INT,      /* no plus sign, no leading zeros */
-    CANON_DECIMAL,  /* plain notation, rounded half away from zero to `scale`, no trailing zeros, "-0" is "0" */
-    CANON_BOOL,     /* "true" / "false" from true/false/True/False/1/0/yes/no (case ignored) */
-    CANON_DATE,     /* yyyy-MM-dd; a time part is dropped without time-zone arithmetic (the noon rule) */
+    CANON_TEXT, /* NFC, trailing blanks off, CRLF and CR as LF; case kept */
+    CANON_INT, /* no plus sign, no leading zeros */
+    CANON_DECIMAL, /* plain notation, rounded half away from zero to `scale`, no trailing zeros, "-0" is "0" */
+    CANON_BOOL, /* "true" / "false" from true/false/True/False/1/0/yes/no (case ignored) */
+    CANON_DATE, /* yyyy-MM-dd; a time part is dropped without time-zone arithmetic (the noon rule) */
     CANON_DATETIME, /* yyyy-MM-ddTHH:mm:ssZ, offsets applied, fractions dropped */
-    CANON_WORD,     /* enum element, option value or value-map word: trimmed, case ignored when compared */
-    CANON_KEY,      /* key or lookup text: as TEXT, but compared and hashed with case folded */
-    CANON_COMPANY,  /* company code: lower case */
-    CANON_GUID,     /* lower case, no braces */
+    CANON_WORD, /* enum element, option value or value-map word: trimmed, case ignored when compared */
+    CANON_KEY, /* key or lookup text: as TEXT, but compared and hashed with case folded */
+    CANON_COMPANY, /* company code: lower case */
+    CANON_GUID, /* lower case, no braces */
 };
 struct canon_rule {
     enum canon_type type;
-    int scale;          /* decimals, CANON_DECIMAL only; -1 = as many as there are */
-    bool strict;        /* null and the F&O default of the type stay different */
-    struct cell zero;   /* for CANON_WORD: the word of F&O's default (enum element 0), absent = none */
+    int scale; /* decimals, CANON_DECIMAL only; -1 = as many as there are */
+    bool strict; /* null and the F&O default of the type stay different */
+    struct cell zero; /* for CANON_WORD: the word of F&O's default (enum element 0), absent = none */
 };
 /* How the incoming text spells dates and decimals. {0} = as the services do: ISO dates, '.' decimals. */
 struct canon_format {
-    const char *date;    /* .NET-style pattern such as "M/d/yyyy H:mm"; NULL = ISO (date or date-time, T or blank) */
-    char decimal;        /* 0 = '.' */
-    char group;          /* digit grouping accepted and dropped, 0 = none */
+    const char *date; /* .NET-style pattern such as "M/d/yyyy H:mm"; NULL = ISO (date or date-time, T or blank) */
+    char decimal; /* 0 = '.' */
+    char group; /* digit grouping accepted and dropped, 0 = none */
 };
 enum canon_outcome { CANON_FINE, CANON_BAD };
 /*
@@ -62,12 +62,17 @@ struct cell canon_fold(const struct canon_rule *rule, struct cell canonical, str
 
 /* Digests. XXH3-128 (seeded by CANON_VERSION) over length-prefixed folded cells; sums are modulo 2^128, so equal content
  * gives equal sums in whatever order rows came. */
-struct digest { uint64_t hi, lo; };
+struct digest {
+    uint64_t hi, lo;
+};
 struct digest digest_bytes(const void *p, size_t n);
 /* rules[i] belongs to cells[i]; idx selects n cells in order (NULL = 0..n-1). */
 struct digest digest_cells(const struct canon_rule *rules, const struct cell *cells, const uint16_t *idx, size_t n,
                            struct arena *scratch);
-static inline bool digest_eq(struct digest a, struct digest b) { return a.hi == b.hi && a.lo == b.lo; }
+static inline bool digest_eq(struct digest a, struct digest b)
+{
+    return a.hi == b.hi && a.lo == b.lo;
+}
 static inline int digest_cmp(struct digest a, struct digest b)
 {
     return a.hi != b.hi ? (a.hi < b.hi ? -1 : 1) : a.lo != b.lo ? (a.lo < b.lo ? -1 : 1) : 0;

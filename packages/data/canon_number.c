@@ -107,10 +107,8 @@ static void strip(struct number *v)
         v->n--;
         v->point--;
     }
-    if (!v->n) {
-        v->negative = false;
+    if (!v->n)
         v->point = 0;
-    }
 }
 
 /* Half away from zero, on the text. `digits` has room for one more in front only through carry into a new buffer. */

@@ -21,23 +21,35 @@ struct cell {
 #define CELL_FMT "%.*s"
 #define CELL_ARG(c) (int)((c).len > 500 ? 500 : (c).len), ((c).ptr ? (c).ptr : "")
 
-static inline struct cell cell_of(const char *s) { return (struct cell){ s, s ? strlen(s) : 0 }; }
-static inline bool cell_absent(struct cell c) { return !c.ptr; }
-static inline bool cell_blank(struct cell c) { return c.len == 0; } /* absent or empty */
+static inline struct cell cell_of(const char *s)
+{
+    return (struct cell){ s, s ? strlen(s) : 0 };
+}
+static inline bool cell_absent(struct cell c)
+{
+    return !c.ptr;
+}
+static inline bool cell_blank(struct cell c)
+{
+    return c.len == 0;
+} /* absent or empty */
 static inline bool cell_eq(struct cell a, struct cell b)
 {
     return (a.ptr == NULL) == (b.ptr == NULL) && a.len == b.len && (!a.len || !memcmp(a.ptr, b.ptr, a.len));
 }
-static inline bool cell_is(struct cell c, const char *s) { return c.ptr && cell_eq(c, cell_of(s)); }
-bool cell_ieq(struct cell a, struct cell b);          /* ASCII case folded; absent equals only absent */
-int cell_cmp(struct cell a, struct cell b);           /* memcmp order, absent first */
+static inline bool cell_is(struct cell c, const char *s)
+{
+    return c.ptr && cell_eq(c, cell_of(s));
+}
+bool cell_ieq(struct cell a, struct cell b); /* ASCII case folded; absent equals only absent */
+int cell_cmp(struct cell a, struct cell b); /* memcmp order, absent first */
 struct cell cell_dup(struct arena *a, struct cell c); /* NUL-terminated copy; absent stays absent */
-char *cell_cstr(struct arena *a, struct cell c);      /* NUL-terminated copy; absent becomes "" */
+char *cell_cstr(struct arena *a, struct cell c); /* NUL-terminated copy; absent becomes "" */
 struct cell cell_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
-struct cell cell_rtrim(struct cell c);                /* without trailing blanks (U+0020 only, as SQL Server compares) */
+struct cell cell_rtrim(struct cell c); /* without trailing blanks (U+0020 only, as SQL Server compares) */
 struct cell cell_lower(struct arena *a, struct cell c); /* ASCII letters only */
 struct cell cell_upper(struct arena *a, struct cell c);
-bool cell_to_i64(struct cell c, int64_t *ret);        /* decimal digits with optional sign, no blanks, no overflow */
+bool cell_to_i64(struct cell c, int64_t *ret); /* decimal digits with optional sign, no blanks, no overflow */
 /* Unicode scalar values; invalid sequences count one per octet. utf16 counts UTF-16 code units, as services do. */
 size_t cell_chars(struct cell c);
 size_t cell_utf16_units(struct cell c);

@@ -16,40 +16,40 @@
 
 enum text_encoding { ENC_AUTO, ENC_UTF8, ENC_UTF16LE, ENC_UTF16BE, ENC_CP1252 }; /* AUTO: by BOM, else UTF-8 */
 struct csv_dialect {
-    char delimiter;          /* 0 = ',' */
-    char quote;              /* 0 = '"' */
+    char delimiter; /* 0 = ',' */
+    char quote; /* 0 = '"' */
     enum text_encoding encoding;
-    size_t max_row_octets;   /* 0 = 1 MiB */
+    size_t max_row_octets; /* 0 = 1 MiB */
 };
 enum csv_fault {
     CSV_OK,
-    CSV_STRAY_QUOTE,     /* a quote inside an unquoted field, or text after a closing quote */
-    CSV_OPEN_QUOTE,      /* the file or the row ceiling ended inside a quoted field */
-    CSV_NUL,             /* a NUL octet */
-    CSV_ENCODING,        /* octets that are not valid in the file's encoding */
-    CSV_TOO_LONG,        /* over max_row_octets */
+    CSV_STRAY_QUOTE, /* a quote inside an unquoted field, or text after a closing quote */
+    CSV_OPEN_QUOTE, /* the file or the row ceiling ended inside a quoted field */
+    CSV_NUL, /* a NUL octet */
+    CSV_ENCODING, /* octets that are not valid in the file's encoding */
+    CSV_TOO_LONG, /* over max_row_octets */
 };
 const char *csv_fault_text(enum csv_fault f); /* "stray quote" ... */
 struct csv_row {
     struct cell *cells; /* n of them, in the arena given; an empty unquoted field is absent, "" is empty */
     size_t n;
-    uint64_t offset;    /* of the row's first octet, decompressed, BOM included in the count */
-    uint64_t line;      /* 1-based physical line on which the row begins */
-    uint64_t number;    /* 1-based data row number counting every row read, faulty ones too, header not included */
+    uint64_t offset; /* of the row's first octet, decompressed, BOM included in the count */
+    uint64_t line; /* 1-based physical line on which the row begins */
+    uint64_t number; /* 1-based data row number counting every row read, faulty ones too, header not included */
     enum csv_fault fault; /* not CSV_OK: cells hold what could be read (n may be 0) */
-    struct cell raw;    /* the row's text without its line end, for reject files; set only when fault is not CSV_OK */
+    struct cell raw; /* the row's text without its line end, for reject files; set only when fault is not CSV_OK */
 };
 struct csv_reader;
 
 /* Opens and reads the header row (names in *ret_header, owned by the reader). header_n 0 = file without any row. */
 enum ec csv_open(const char *path, const struct csv_dialect *d, struct csv_reader **ret, struct err *reterr);
 /* A reader over memory, for members of packages and tests; `p` is borrowed. */
-enum ec csv_open_memory(const char *name, const void *p, size_t n, const struct csv_dialect *d, struct csv_reader **ret,
-                        struct err *reterr);
+enum ec csv_open_memory(const char *name, const void *p, size_t n, const struct csv_dialect *d,
+                        struct csv_reader **ret, struct err *reterr);
 /* A reader over a callback: returns octets read, 0 at the end, -1 with *reterr filled. */
 typedef int64_t csv_fill(void *arg, void *buf, size_t n, struct err *reterr);
-enum ec csv_open_stream(const char *name, csv_fill *fill, void *arg, const struct csv_dialect *d, struct csv_reader **ret,
-                        struct err *reterr);
+enum ec csv_open_stream(const char *name, csv_fill *fill, void *arg, const struct csv_dialect *d,
+                        struct csv_reader **ret, struct err *reterr);
 const struct cell *csv_header(const struct csv_reader *r, size_t *ret_n);
 /*
  * A row that cannot be split (stray or open quote) costs its first physical line and no other: reading resumes behind

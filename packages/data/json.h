@@ -13,22 +13,22 @@
 enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 struct json {
     enum json_type type;
-    struct cell text;  /* number literal verbatim, or decoded string; absent otherwise */
-    struct cell name;  /* key, when this is a member of an object */
+    struct cell text; /* number literal verbatim, or decoded string; absent otherwise */
+    struct cell name; /* key, when this is a member of an object */
     struct json *child; /* first element or member */
-    struct json *next;  /* next sibling */
-    struct json *last;  /* last child, for appending */
-    size_t n;           /* number of children */
+    struct json *next; /* next sibling */
+    struct json *last; /* last child, for appending */
+    size_t n; /* number of children */
 };
 struct json_limits {
     size_t octets; /* 0 = 64 MiB */
-    size_t depth;  /* 0 = 64 */
-    size_t token;  /* 0 = 16 MiB */
+    size_t depth; /* 0 = 64 */
+    size_t token; /* 0 = 16 MiB */
 };
 /* The whole tree lives in `a`. `what` names the source in messages ("map file 'x.json'", "answer of WhoAmI"). */
 enum ec json_parse(const char *what, const char *p, size_t n, const struct json_limits *lim, struct arena *a,
                    struct json **ret, struct err *reterr);
-const struct json *json_get(const struct json *obj, const char *name);  /* NULL = no object or no member; exact case */
+const struct json *json_get(const struct json *obj, const char *name); /* NULL = no object or no member; exact case */
 const struct json *json_iget(const struct json *obj, const char *name); /* ASCII case ignored */
 const struct json *json_at(const struct json *arr, size_t i);
 /* Text of a member: strings decoded, numbers verbatim, true/false as words; absent for null, missing, array, object. */
@@ -62,7 +62,7 @@ struct jsonw {
     bool comma;
 };
 void jw_begin(struct jsonw *w, char bracket); /* '{' or '[' */
-void jw_end(struct jsonw *w, char bracket);   /* '}' or ']' */
+void jw_end(struct jsonw *w, char bracket); /* '}' or ']' */
 void jw_name(struct jsonw *w, const char *name);
 void jw_namec(struct jsonw *w, struct cell name);
 void jw_str(struct jsonw *w, struct cell c); /* absent = null */

@@ -11,7 +11,10 @@
 
 #include "dmf/dmf.h"
 
-struct dmf_limits { uint64_t max_member; size_t max_members; }; /* 0 = 16 GiB, 10,000 */
+struct dmf_limits {
+    uint64_t max_member;
+    size_t max_members;
+}; /* 0 = 16 GiB, 10,000 */
 struct dmf_reader;
 enum ec dmf_reader_open(const char *path, const char *tmp_dir, const struct dmf_limits *lim, struct dmf_reader **ret,
                         struct err *reterr);
@@ -21,12 +24,13 @@ const struct dmf_package *dmf_reader_package(const struct dmf_reader *r);
  * have keeps its own name). An entity whose file is missing has no rows. EXCEL data is EC_FORMAT with a hint.
  */
 struct dmf_rows;
-enum ec dmf_rows_open(struct dmf_reader *r, size_t entity, const struct dmf_format *csv, struct dmf_rows **ret, struct err *reterr);
+enum ec dmf_rows_open(struct dmf_reader *r, size_t entity, const struct dmf_format *csv, struct dmf_rows **ret,
+                      struct err *reterr);
 /* Index of a staging field in the cells of a row, -1 = the file does not have it (XML files may bring it later). */
 int dmf_rows_column(struct dmf_rows *s, struct cell staging);
 /* Cells live in `a`. A faulty row has *ret_fault set to a short reason and is to be counted by the caller. */
-enum ec dmf_rows_next(struct dmf_rows *s, struct arena *a, struct cell **ret_cells, size_t *ret_n, const char **ret_fault,
-                      bool *ret_more, struct err *reterr);
+enum ec dmf_rows_next(struct dmf_rows *s, struct arena *a, struct cell **ret_cells, size_t *ret_n,
+                      const char **ret_fault, bool *ret_more, struct err *reterr);
 void dmf_rows_close(struct dmf_rows *s);
 void dmf_reader_close(struct dmf_reader *r);
 

@@ -14,19 +14,19 @@
 
 struct dmf_writer;
 /* `p` is borrowed until finish or abandon. */
-enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, const char *tmp_dir, struct dmf_writer **ret,
-                       struct err *reterr);
+enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, const char *tmp_dir,
+                       struct dmf_writer **ret, struct err *reterr);
 /*
  * One row of an entity: cells[i] belongs to fields[i], in F&O's vocabulary, canonical (ISO dates, '.' decimals, element names);
  * date-times "yyyy-MM-ddTHH:mm:ssZ" are written as "yyyy-MM-dd HH:mm:ss" into CSV when datetime[i] says the field is one
  * (NULL = none is). Absent and empty cells are written as nothing. EC_FORMAT: *ret_field is the field that cannot travel.
  */
-enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const bool *datetime, size_t *ret_field,
-                       struct err *reterr);
+enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const bool *datetime,
+                       size_t *ret_field, struct err *reterr);
 struct dmf_result {
-    char digest[65];   /* SHA-256 hex of the content */
-    uint64_t octets;   /* of the zip */
-    uint64_t rows;     /* all entities */
+    char digest[65]; /* SHA-256 hex of the content */
+    uint64_t octets; /* of the zip */
+    uint64_t rows; /* all entities */
 };
 /* Publishes `path` by rename. Frees the writer in every case. */
 enum ec dmf_writer_finish(struct dmf_writer *w, const char *path, struct dmf_result *ret, struct err *reterr);

@@ -11,14 +11,14 @@
 #include "net/session.h"
 
 struct dv_config {
-    const char *url;              /* https://contoso.crm4.dynamics.com */
+    const char *url; /* https://contoso.crm4.dynamics.com */
     const struct auth_config *users;
     size_t n_users;
-    const char *tag;              /* ?tag= on every write; NULL or "" = none */
-    const char *bypass;           /* "sync,async,flows" or NULL */
+    const char *tag; /* ?tag= on every write; NULL or "" = none */
+    const char *bypass; /* "sync,async,flows" or NULL */
     double tps_limit;
     const char *pause_file;
-    int page_rows;                /* odata.maxpagesize of reads, 0 = 5000 */
+    int page_rows; /* odata.maxpagesize of reads, 0 = 5000 */
     int64_t retry_deadline_ms;
 };
 struct dv;
@@ -28,7 +28,9 @@ struct session *dv_session(struct dv *d);
 /* Reads ask for the table behind each lookup id (polymorphic lookups). Off at first: it can cost the delta link. */
 void dv_ask_annotations(struct dv *d, bool on);
 
-struct dv_whoami { char user_id[40], organization_id[40], business_unit_id[40]; };
+struct dv_whoami {
+    char user_id[40], organization_id[40], business_unit_id[40];
+};
 enum ec dv_whoami(struct dv *d, struct dv_whoami *ret, struct err *reterr);
 
 /* Loads the table of an entity set into the schema: columns, options, keys, N:1 navigation names, bulk messages. */
@@ -59,11 +61,12 @@ enum ec dv_get(struct dv *d, const char *set, struct cell id, const char *select
 enum ec dv_find(struct dv *d, const struct dv_table *t, struct cell column, const struct cell *values, size_t n,
                 struct cell company_column, struct cell company_id, const char *select, json_row_fn *row, void *arg,
                 struct err *reterr);
-enum ec dv_count(struct dv *d, const char *set, const char *filter, int64_t *ret, struct err *reterr); /* exact: pages keys */
+enum ec dv_count(struct dv *d, const char *set, const char *filter, int64_t *ret,
+                 struct err *reterr); /* exact: pages keys */
 
 /* ---- single writes: body is a JSON object text. etag NULL = no condition, "*" = must exist. ---- */
-enum ec dv_update(struct dv *d, const char *set, struct cell id, struct cell body, const char *etag, char ret_etag[static 80],
-                  struct err *reterr); /* If-Match; ret_etag "" when the answer had none */
+enum ec dv_update(struct dv *d, const char *set, struct cell id, struct cell body, const char *etag,
+                  char ret_etag[static 80], struct err *reterr); /* If-Match; ret_etag "" when the answer had none */
 /* POST with the id in the body chosen by us, so that repeating is harmless (a duplicate of our own id counts as done). */
 enum ec dv_create(struct dv *d, const struct dv_table *t, struct cell id, struct cell body_without_id,
                   char ret_etag[static 80], struct err *reterr);
@@ -79,10 +82,10 @@ enum ec dv_delete(struct dv *d, const char *set, struct cell id, const char *eta
  * unique by id. Every row gets exactly one result.
  */
 struct dv_bulk_row {
-    uint64_t tag;         /* the caller's number, given back */
+    uint64_t tag; /* the caller's number, given back */
     bool create;
     char id[40];
-    struct cell body;     /* "\"name\":\"x\",\"msdyn_company@odata.bind\":\"/cdm_companies(...)\"" */
+    struct cell body; /* "\"name\":\"x\",\"msdyn_company@odata.bind\":\"/cdm_companies(...)\"" */
 };
 enum dv_outcome { DV_WRITTEN, DV_REFUSED, DV_UNKNOWN /* the answer was lost and a later look could not settle it */ };
 struct dv_bulk_result {
@@ -90,8 +93,15 @@ struct dv_bulk_result {
     enum dv_outcome outcome;
     bool created;
     const struct err *why; /* DV_REFUSED and DV_UNKNOWN */
-    enum { DV_CLASS_NONE, DV_CLASS_DATA, DV_CLASS_REFERENCE, DV_CLASS_PLUGIN, DV_CLASS_PERMISSION, DV_CLASS_CONFIG,
-           DV_CLASS_DUPLICATE } klass;
+    enum {
+        DV_CLASS_NONE,
+        DV_CLASS_DATA,
+        DV_CLASS_REFERENCE,
+        DV_CLASS_PLUGIN,
+        DV_CLASS_PERMISSION,
+        DV_CLASS_CONFIG,
+        DV_CLASS_DUPLICATE
+    } klass;
 };
 struct dv_bulk {
     /* next row, false at the end; body must live until its result was delivered, or until `release` if set */
@@ -104,9 +114,13 @@ struct dv_bulk {
     void *ctx;
     int breaker; /* stop after that many equal plug-in errors in a row; 0 = never */
 };
-struct dv_bulk_stats { uint64_t calls, rows, halvings, single_calls; int batch_rows; const char *message; };
-enum ec dv_bulk_write(struct dv *d, const struct dv_table *t, const struct dv_bulk *b, struct dv_bulk_stats *ret_stats,
-                      struct err *reterr);
+struct dv_bulk_stats {
+    uint64_t calls, rows, halvings, single_calls;
+    int batch_rows;
+    const char *message;
+};
+enum ec dv_bulk_write(struct dv *d, const struct dv_table *t, const struct dv_bulk *b,
+                      struct dv_bulk_stats *ret_stats, struct err *reterr);
 
 /* A random (version 4) id. */
 void dv_new_id(char ret[static 40]);
@@ -114,6 +128,7 @@ void dv_new_id(char ret[static 40]);
 void dv_id_from(const char *text, size_t n, char ret[static 40]);
 
 /* Dual-write runtime rows of this table: running or not. Absent row = unknown for one-way F&O -> Dataverse maps. */
-enum ec dv_dualwrite_running(struct dv *d, struct cell logical, struct cell fno_label, bool *ret_running, struct err *reterr);
+enum ec dv_dualwrite_running(struct dv *d, struct cell logical, struct cell fno_label, bool *ret_running,
+                             struct err *reterr);
 
 #endif

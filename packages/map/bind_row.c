@@ -383,7 +383,11 @@ bool bind_to_fno_json(const struct binding *b, int field, struct cell canonical_
             quoted(a, text.len ? cell_printf(a, "%.*sT12:00:00Z", (int)(text.len > 10 ? 10 : text.len), text.ptr)
                                : CELL_LIT("1900-01-01T12:00:00Z"));
         break;
-    case FNO_UTCDATETIME: *ret_json = quoted(a, text.len ? text : CELL_LIT("1900-01-01T00:00:00Z")); break;
+    case FNO_UTCDATETIME:
+        if (text.len == 10) /* Dataverse has the day only: noon, as for dates */
+            text = cell_printf(a, "%.*sT12:00:00Z", (int)text.len, text.ptr);
+        *ret_json = quoted(a, text.len ? text : CELL_LIT("1900-01-01T00:00:00Z"));
+        break;
     case FNO_GUID: *ret_json = quoted(a, text.len ? text : CELL_LIT("00000000-0000-0000-0000-000000000000")); break;
     case FNO_ENUM:
         if (!text.len && f->f->en && f->f->en->n)

@@ -90,6 +90,11 @@ static void mismatch(const struct bound_field *f, const char *fno, const char *h
                  fno, CELL_ARG(f->c->name), hint);
 }
 
+static bool text(const struct dv_column *c)
+{
+    return c->type == DV_STRING || c->type == DV_MEMO;
+}
+
 /* A plain pair: the rule is the narrower of both types. */
 static void plain_rule(struct bound_field *f, struct bind_problems *bad)
 {
@@ -99,7 +104,7 @@ static void plain_rule(struct bound_field *f, struct bind_problems *bad)
     f->rule = by_column(c);
     switch (ff->type) {
     case FNO_ENUM:
-        if (c->type != DV_STRING && c->type != DV_MEMO)
+        if (!text(c))
             mismatch(f, "an enum without a value map", "; add a value map (map enums proposes one)", bad);
         f->rule.type = CANON_WORD;
         if (ff->en && ff->en->n)
@@ -111,16 +116,16 @@ static void plain_rule(struct bound_field *f, struct bind_problems *bad)
             mismatch(f, "a text", "", bad);
         break;
     case FNO_REAL:
-        if (!numeric(c->type) && c->type != DV_STRING)
+        if (!numeric(c->type) && !text(c))
             mismatch(f, "a real", "", bad);
-        if (c->type == DV_STRING)
+        if (text(c))
             f->rule = (struct canon_rule){ .type = CANON_DECIMAL, .scale = 16 };
         if (c->type == DV_INTEGER || c->type == DV_BIGINT)
             f->rule = (struct canon_rule){ .type = CANON_DECIMAL, .scale = 0 };
         break;
     case FNO_INT:
     case FNO_INT64:
-        if (!numeric(c->type) && c->type != DV_STRING)
+        if (!numeric(c->type) && !text(c))
             mismatch(f, "an integer", "", bad);
         if (ff->type == FNO_INT64 && c->type == DV_INTEGER)
             mismatch(f, "a 64-bit integer", "; the column holds 32 bits", bad);
@@ -129,18 +134,18 @@ static void plain_rule(struct bound_field *f, struct bind_problems *bad)
                       : (struct canon_rule){ .type = CANON_INT };
         break;
     case FNO_DATE:
-        if (c->type != DV_DATETIME && c->type != DV_STRING)
+        if (c->type != DV_DATETIME && !text(c))
             mismatch(f, "a date", "", bad);
         f->rule = (struct canon_rule){ .type = CANON_DATE };
         break;
     case FNO_UTCDATETIME:
-        if (c->type != DV_DATETIME && c->type != DV_STRING)
+        if (c->type != DV_DATETIME && !text(c))
             mismatch(f, "a date-time", "", bad);
-        if (c->type == DV_STRING)
+        if (text(c))
             f->rule = (struct canon_rule){ .type = CANON_DATETIME };
         break;
     case FNO_GUID:
-        if (c->type != DV_GUID && c->type != DV_STRING)
+        if (c->type != DV_GUID && !text(c))
             mismatch(f, "a GUID", "", bad);
         f->rule = (struct canon_rule){ .type = CANON_GUID };
         break;

@@ -10,14 +10,14 @@
 
 struct deps_node {
     const struct binding *b;
-    int wave;            /* 1-based */
-    bool second_pass;    /* has self lookups or lookups deferred by a cycle */
+    int wave; /* 1-based */
+    bool second_pass; /* has self lookups or lookups deferred by a cycle */
 };
-struct deps_gap {        /* a mapped lookup whose target no given map serves */
+struct deps_gap { /* a mapped lookup whose target no given map serves */
     const struct binding *b;
-    struct cell field;   /* staging name */
-    struct cell path;    /* destination path */
-    struct cell target;  /* entity set */
+    struct cell field; /* staging name */
+    struct cell path; /* destination path */
+    struct cell target; /* entity set */
 };
 struct deps {
     struct arena arena;

@@ -473,6 +473,8 @@ bool filter_match(const struct filter *f, filter_get *get, void *arg)
         return cell_absent(v);
     if (f->op == FILTER_NE && cell_absent(f->value))
         return !cell_absent(v);
+    if (cell_absent(f->value)) /* nothing is more, less, or a part of nothing */
+        return false;
     if (f->op == FILTER_CONTAINS || f->op == FILTER_STARTS || f->op == FILTER_ENDS)
         return !cell_absent(v) && contains(v, f->value, f->op);
     if (cell_absent(v)) { /* null is what an empty text is, and unequal to every other value */

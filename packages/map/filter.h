@@ -9,15 +9,27 @@
 
 #include "data/cell.h"
 
-enum filter_op { FILTER_EQ, FILTER_NE, FILTER_LT, FILTER_LE, FILTER_GT, FILTER_GE, FILTER_AND, FILTER_OR, FILTER_NOT,
-                 FILTER_CONTAINS, FILTER_STARTS, FILTER_ENDS };
+enum filter_op {
+    FILTER_EQ,
+    FILTER_NE,
+    FILTER_LT,
+    FILTER_LE,
+    FILTER_GT,
+    FILTER_GE,
+    FILTER_AND,
+    FILTER_OR,
+    FILTER_NOT,
+    FILTER_CONTAINS,
+    FILTER_STARTS,
+    FILTER_ENDS
+};
 struct filter {
     enum filter_op op;
-    struct cell field;        /* leaves: field or column name as written */
-    struct cell value;        /* leaves: literal text, absent = null */
-    struct cell enum_name;    /* X++ Enum::Member, else absent */
-    bool quoted;              /* literal stood in quotes */
-    struct filter *a, *b;     /* and, or; not uses a */
+    struct cell field; /* leaves: field or column name as written */
+    struct cell value; /* leaves: literal text, absent = null */
+    struct cell enum_name; /* X++ Enum::Member, else absent */
+    bool quoted; /* literal stood in quotes */
+    struct filter *a, *b; /* and, or; not uses a */
 };
 enum ec filter_parse_xpp(struct cell text, struct arena *a, struct filter **ret, struct err *reterr);
 enum ec filter_parse_odata(struct cell text, struct arena *a, struct filter **ret, struct err *reterr);

@@ -11,34 +11,39 @@
 #include "data/json.h"
 
 enum map_dir { DIR_TO_DV = 1, DIR_TO_FNO = 2, DIR_BOTH = 3 };
-struct map_pair { struct cell key, value; };      /* value-map entry: F&O element -> Dataverse text */
-struct map_seg { struct cell name; struct cell target; /* polymorphic: Target(key); absent otherwise */ };
+struct map_pair {
+    struct cell key, value;
+}; /* value-map entry: F&O element -> Dataverse text */
+struct map_seg {
+    struct cell name;
+    struct cell target; /* polymorphic: Target(key); absent otherwise */
+};
 struct map_field {
-    size_t index;               /* position in the document */
+    size_t index; /* position in the document */
     enum map_dir dir;
-    struct cell source;         /* F&O staging name; absent = constant towards Dataverse */
-    struct cell destination;    /* column or path as written; absent = constant towards F&O */
-    struct map_seg *path;       /* destination split at dots; n_path 1 = plain column */
+    struct cell source; /* F&O staging name; absent = constant towards Dataverse */
+    struct cell destination; /* column or path as written; absent = constant towards F&O */
+    struct map_seg *path; /* destination split at dots; n_path 1 = plain column */
     size_t n_path;
     struct cell related_entity; /* destinationLookupFieldRelatedEntity (entity set), absent = none */
     bool system_generated;
-    bool has_map;               /* transformType ValueMap */
+    bool has_map; /* transformType ValueMap */
     struct map_pair *pairs;
     size_t n_pairs;
-    bool has_default;           /* transformType Default */
-    struct cell default_value;  /* absent = null */
+    bool has_default; /* transformType Default */
+    struct cell default_value; /* absent = null */
     struct cell unknown_transform; /* another transformType: bind refuses it; absent = none */
 };
 struct map {
-    struct arena arena;         /* owns everything */
-    struct json *doc;           /* the document, for writing back */
-    struct cell file;           /* where it came from, for messages */
-    struct cell name;           /* "Customers V3 (accounts)": standard name built from label and set */
-    struct cell label;          /* F&O entity label (sourceSchema) */
-    struct cell set;            /* Dataverse entity set (destinationSchema) */
-    struct cell source_filter;  /* X++ range expression, absent or blank = none */
+    struct arena arena; /* owns everything */
+    struct json *doc; /* the document, for writing back */
+    struct cell file; /* where it came from, for messages */
+    struct cell name; /* "Customers V3 (accounts)": standard name built from label and set */
+    struct cell label; /* F&O entity label (sourceSchema) */
+    struct cell set; /* Dataverse entity set (destinationSchema) */
+    struct cell source_filter; /* X++ range expression, absent or blank = none */
     struct cell reversed_filter; /* OData $filter, absent or blank = none */
-    bool reversed_legs;         /* source is CRM: fields were turned round on reading */
+    bool reversed_legs; /* source is CRM: fields were turned round on reading */
     struct map_field *fields;
     size_t n;
 };

@@ -14,48 +14,74 @@ enum fno_type { FNO_STRING, FNO_ENUM, FNO_REAL, FNO_INT, FNO_INT64, FNO_DATE, FN
 struct fno_enum {
     struct cell name;
     struct cell *members; /* element names in order of value; members[0] is the default */
-    struct cell *labels;  /* text per member, absent where the service gave none */
+    struct cell *labels; /* text per member, absent where the service gave none */
     int64_t *values;
     size_t n;
 };
 struct fno_field {
-    struct cell property;  /* public name, e.g. CustomerAccount */
-    struct cell staging;   /* upper case, e.g. CUSTOMERACCOUNT */
+    struct cell property; /* public name, e.g. CustomerAccount */
+    struct cell staging; /* upper case, e.g. CUSTOMERACCOUNT */
     enum fno_type type;
     const struct fno_enum *en; /* FNO_ENUM */
     bool key, mandatory, edit, create;
-    int64_t max_length;    /* characters, 0 = unknown: the public metadata does not tell */
+    int64_t max_length; /* characters, 0 = unknown: the public metadata does not tell */
 };
 struct fno_entity {
-    struct cell label;       /* DMF and map name: Customers V3 */
-    struct cell aot;         /* CustCustomerV3Entity */
+    struct cell label; /* DMF and map name: Customers V3 */
+    struct cell aot; /* CustCustomerV3Entity */
     struct cell public_name; /* CustomerV3 */
-    struct cell set;         /* CustomersV3 */
-    bool shared;             /* no dataAreaId: not company-striped */
+    struct cell set; /* CustomersV3 */
+    bool shared; /* no dataAreaId: not company-striped */
     bool read_only, on_odata, on_dmf;
     struct fno_field *fields; /* without dataAreaId */
     size_t n;
 };
 enum dv_type {
-    DV_STRING, DV_MEMO, DV_INTEGER, DV_BIGINT, DV_DECIMAL, DV_DOUBLE, DV_MONEY, DV_BOOLEAN, DV_PICKLIST, DV_MULTI, DV_STATE,
-    DV_STATUS, DV_DATETIME, DV_LOOKUP, DV_OWNER, DV_GUID, DV_OTHER
+    DV_STRING,
+    DV_MEMO,
+    DV_INTEGER,
+    DV_BIGINT,
+    DV_DECIMAL,
+    DV_DOUBLE,
+    DV_MONEY,
+    DV_BOOLEAN,
+    DV_PICKLIST,
+    DV_MULTI,
+    DV_STATE,
+    DV_STATUS,
+    DV_DATETIME,
+    DV_LOOKUP,
+    DV_OWNER,
+    DV_GUID,
+    DV_OTHER
 };
-struct dv_option { int64_t value; struct cell label, external; };
-struct dv_nav { struct cell target; /* logical name */ struct cell nav; /* navigation property, case-sensitive */ };
+struct dv_option {
+    int64_t value;
+    struct cell label, external;
+};
+struct dv_nav {
+    struct cell target; /* logical name */
+    struct cell nav; /* navigation property, case-sensitive */
+};
 struct dv_column {
-    struct cell name;      /* logical name */
+    struct cell name; /* logical name */
     enum dv_type type;
-    int64_t max_length;    /* 0 = none */
-    int precision;         /* decimals, -1 = not given */
-    struct cell min, max;  /* number literals, absent = none */
-    struct cell behavior;  /* UserLocal, DateOnly, TimeZoneIndependent */
+    int64_t max_length; /* 0 = none */
+    int precision; /* decimals, -1 = not given */
+    struct cell min, max; /* number literals, absent = none */
+    struct cell behavior; /* UserLocal, DateOnly, TimeZoneIndependent */
     bool create, update, read, required_by_system, computed;
     struct dv_option *options;
     size_t n_options;
-    struct dv_nav *navs;   /* lookups: one per target */
+    struct dv_nav *navs; /* lookups: one per target */
     size_t n_navs;
 };
-struct dv_key { struct cell name; struct cell *columns; size_t n; bool active; };
+struct dv_key {
+    struct cell name;
+    struct cell *columns;
+    size_t n;
+    bool active;
+};
 struct dv_table {
     struct cell logical, set, pk, primary_name;
     bool user_owned, change_tracking, virtual_or_elastic;
@@ -68,8 +94,10 @@ struct dv_table {
 };
 struct schema {
     struct arena arena;
-    struct fno_entity **entities; size_t n_entities;
-    struct dv_table **tables; size_t n_tables;
+    struct fno_entity **entities;
+    size_t n_entities;
+    struct dv_table **tables;
+    size_t n_tables;
 };
 void schema_release(struct schema *s);
 /* Lookups ignore ASCII case; NULL = not loaded. */

@@ -175,6 +175,14 @@ static const struct json *items(const struct json *obj, const char *name)
     return v && v->type == JSON_ARRAY ? v->child : NULL;
 }
 
+/* A type as a number of its enum; `last` stands for everything that this version does not know. */
+static int type_of(const struct json *v, int last)
+{
+    int64_t t = json_i64(json_get(v, "type"), last);
+
+    return t >= 0 && t <= last ? (int)t : last;
+}
+
 static size_t count(const struct json *v)
 {
     size_t n = 0;
@@ -230,7 +238,7 @@ static void get_entity(struct schema *s, const struct json *v)
 
         to->property = json_member(f, "property");
         to->staging = cell_upper(&s->arena, to->property);
-        to->type = (enum fno_type)json_i64(json_get(f, "type"), FNO_OTHER);
+        to->type = (enum fno_type)type_of(f, FNO_OTHER);
         to->key = json_bool(json_get(f, "key"), false);
         to->mandatory = json_bool(json_get(f, "mandatory"), false);
         to->edit = json_bool(json_get(f, "edit"), true);
@@ -240,7 +248,8 @@ static void get_entity(struct schema *s, const struct json *v)
             to->en = get_enum(s, items(v, "enums"), json_member(f, "enum"), e);
         e->n++;
     }
-    schema_add_entity(s, e);
+    if (!cell_blank(e->label))
+        schema_add_entity(s, e);
 }
 
 static void get_column(struct schema *s, const struct json *v, struct dv_column *c)
@@ -248,7 +257,7 @@ static void get_column(struct schema *s, const struct json *v, struct dv_column 
     size_t n = 0;
 
     c->name = json_member(v, "name");
-    c->type = (enum dv_type)json_i64(json_get(v, "type"), DV_OTHER);
+    c->type = (enum dv_type)type_of(v, DV_OTHER);
     c->max_length = json_i64(json_get(v, "max_length"), 0);
     c->precision = (int)json_i64(json_get(v, "precision"), -1);
     c->min = json_member(v, "min");
@@ -300,7 +309,8 @@ static void get_table(struct schema *s, const struct json *v)
     }
     if (!cell_absent(company))
         t->company = dv_column_find(t, company);
-    schema_add_table(s, t);
+    if (!cell_blank(t->logical))
+        schema_add_table(s, t);
 }
 
 enum ec schema_load(struct schema *s, const char *path, struct err *reterr)

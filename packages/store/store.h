@@ -19,8 +19,8 @@ struct query;
  * SQL on these connections: a text in double quotes is an error, foreign keys are enforced, the schema is not trusted.
  */
 enum store_mode {
-    STORE_WRITE,  /* create if missing, migrate; WAL, synchronous=FULL, busy timeout 10 s */
-    STORE_READ,   /* live file read by a status command: never creates, never migrates, query_only */
+    STORE_WRITE, /* create if missing, migrate; WAL, synchronous=FULL, busy timeout 10 s */
+    STORE_READ, /* live file read by a status command: never creates, never migrates, query_only */
     /* A new file built aside with journal_mode=OFF, synchronous=OFF; store_finish() makes it durable. What an interrupted
      * build left at the path is replaced; on an error the file is worth nothing, the caller removes it. */
     STORE_BUILD,
@@ -28,7 +28,7 @@ enum store_mode {
 };
 struct store_schema {
     uint32_t application_id; /* PRAGMA application_id, tells our kinds of file apart */
-    int version;             /* PRAGMA user_version of this program */
+    int version; /* PRAGMA user_version of this program */
     const char *const *steps; /* steps[i] takes the file from version i to i + 1; steps[0] creates it */
 };
 enum ec store_open(const char *path, enum store_mode mode, const struct store_schema *schema, struct store **ret,
@@ -53,8 +53,8 @@ enum ec store_exec(struct store *s, const char *sql, struct err *reterr); /* one
  * twice at once (EC_BUG).
  */
 struct query *store_query(struct store *s, const char *sql);
-void query_cell(struct query *q, int i, struct cell c);  /* valid until query_done() */
-void query_str(struct query *q, int i, const char *s);   /* NULL = NULL; valid until query_done() */
+void query_cell(struct query *q, int i, struct cell c); /* valid until query_done() */
+void query_str(struct query *q, int i, const char *s); /* NULL = NULL; valid until query_done() */
 void query_int(struct query *q, int i, int64_t v);
 void query_null(struct query *q, int i);
 void query_blob(struct query *q, int i, const void *p, size_t n);
@@ -63,7 +63,7 @@ int64_t query_get_int(struct query *q, int col); /* 0-based columns */
 bool query_is_null(struct query *q, int col);
 struct cell query_get_cell(struct query *q, int col); /* borrowed until the next step or done; NULL = absent */
 struct cell query_get_blob(struct query *q, int col);
-const char *query_get_str(struct query *q, int col);  /* "" for NULL */
+const char *query_get_str(struct query *q, int col); /* "" for NULL */
 enum ec query_done(struct query *q, struct err *reterr);
 /* For statements without rows: step, done. */
 enum ec query_run(struct query *q, struct err *reterr);

@@ -1,12 +1,13 @@
 /*
- * gen_sources.c -- writes the source files of the demo and of the tests: deterministic from a seed and a number of customers.
+ * gen_sources.c -- writes the source files of the demo and of the tests: deterministic from a seed and a number of
+ * customers.
  *
  *   gen_sources [--seed N] [--bad] CUSTOMERS DIR
  *
- * DIR gets one CSV per entity (currencies, payment_days, payment_schedules, payment_methods, tax_groups, payment_terms,
- * customer_groups, customers) for the companies usmf, gbmf and demf. All rows are good and every reference resolves within
- * its company. With --bad, 32 more customers of 8 kinds are spread over customers.csv, each wrong in one way, none referred
- * to by a good row; bad_rows.txt lists them: line, kind, field, separated by tabs.
+ * DIR gets one CSV per entity (currencies, payment_days, payment_schedules, payment_methods, tax_groups,
+ * payment_terms, customer_groups, customers) for the companies usmf, gbmf and demf. All rows are good and every
+ * reference resolves within its company. With --bad, 32 more customers of 8 kinds are spread over customers.csv, each
+ * wrong in one way, none referred to by a good row; bad_rows.txt lists them: line, kind, field, separated by tabs.
  *
  * A row depends on the seed and its own number only, so nothing is held in memory: 5,000,000 customers take seconds.
  */
@@ -108,10 +109,10 @@ static uint64_t chance(unsigned what, unsigned company, uint64_t row, uint64_t s
 static const struct {
     const char *code, *name, *symbol;
 } CURRENCIES[] = {
-    { "USD", "US dollar", "$" },          { "GBP", "Pound sterling", "£" },     { "EUR", "Euro", "€" },
-    { "JPY", "Yen 円", "¥" },             { "CNY", "Yuan renminbi 元", "元" },  { "CHF", "Swiss franc", "CHF" },
-    { "SEK", "Swedish krona", "kr" },     { "DKK", "Danish krone", "kr." },     { "NOK", "Norwegian krone", "NKr" },
-    { "PLN", "Złoty", "zł" },             { "CAD", "Canadian dollar", "C$" },   { "AUD", "Australian dollar", "A$" },
+    { "USD", "US dollar", "$" },      { "GBP", "Pound sterling", "£" },    { "EUR", "Euro", "€" },
+    { "JPY", "Yen 円", "¥" },         { "CNY", "Yuan renminbi 元", "元" }, { "CHF", "Swiss franc", "CHF" },
+    { "SEK", "Swedish krona", "kr" }, { "DKK", "Danish krone", "kr." },    { "NOK", "Norwegian krone", "NKr" },
+    { "PLN", "Złoty", "zł" },         { "CAD", "Canadian dollar", "C$" },  { "AUD", "Australian dollar", "A$" },
 };
 struct named {
     const char *name, *description;
@@ -121,8 +122,8 @@ static const struct named PAYMENT_DAYS[] = {
     { "MON", "Every Monday" },           { "1ST", "First of the month" },    { "10-25", "The 10th and the 25th" },
 };
 static const struct named PAYMENT_SCHEDULES[] = {
-    { "MONTHLY3", "Three monthly instalments" },      { "QUARTER", "Quarterly, four instalments" },
-    { "HALF", "Half now, half in 30 days" },          { "WEEKLY10", "Ten weekly instalments" },
+    { "MONTHLY3", "Three monthly instalments" },    { "QUARTER", "Quarterly, four instalments" },
+    { "HALF", "Half now, half in 30 days" },        { "WEEKLY10", "Ten weekly instalments" },
     { "PROJ", "By project milestones, as agreed" },
 };
 static const struct named PAYMENT_METHODS[] = {
@@ -134,8 +135,8 @@ static const struct named PAYMENT_METHODS[] = {
     { "WECHSEL", "Wechsel für Großkunden" },
 };
 static const struct named TAX_GROUPS[] = {
-    { "DOM-STD", "Domestic, standard rate" }, { "DOM-RED", "Domestic, reduced rate" },
-    { "EU", "Customers in other EU states" }, { "EXPORT", "Export" },
+    { "DOM-STD", "Domestic, standard rate" },  { "DOM-RED", "Domestic, reduced rate" },
+    { "EU", "Customers in other EU states" },  { "EXPORT", "Export" },
     { "EXEMPT", "Exempt: schools, churches" }, { "ÖFF", "Öffentliche Hand" },
 };
 static const struct {
@@ -195,7 +196,8 @@ static void write_small_files(const char *dir)
     }
     out_close(&o);
     write_named(dir, "payment_days.csv", "DATAAREAID,NAME,DESCRIPTION", PAYMENT_DAYS, COUNT(PAYMENT_DAYS));
-    write_named(dir, "payment_schedules.csv", "DataAreaId,Name,Description", PAYMENT_SCHEDULES, COUNT(PAYMENT_SCHEDULES));
+    write_named(dir, "payment_schedules.csv", "DataAreaId,Name,Description", PAYMENT_SCHEDULES,
+                COUNT(PAYMENT_SCHEDULES));
     write_named(dir, "payment_methods.csv", "DATAAREAID,NAME,DESCRIPTION", PAYMENT_METHODS, COUNT(PAYMENT_METHODS));
     write_named(dir, "tax_groups.csv", "Company,TAXGROUPCODE,DESCRIPTION", TAX_GROUPS, COUNT(TAX_GROUPS));
     out_open(&o, dir, "payment_terms.csv",
@@ -234,7 +236,8 @@ static void write_small_files(const char *dir)
 /* ---- customers ---- */
 static const char CUSTOMER_HEADER[] =
     "DATAAREAID,CUSTOMERACCOUNT,Name,PARTYTYPE,CUSTOMERGROUPID,SALESCURRENCYCODE,Credit limit,CREDITLIMITISMANDATORY,"
-    "CREDITRATING,SALESMEMO,IDENTIFICATIONNUMBER,INVOICEACCOUNT,ISONETIMECUSTOMER,ONHOLDSTATUS,PARTYCOUNTRY,PARTYSTATE,"
+    "CREDITRATING,SALESMEMO,IDENTIFICATIONNUMBER,INVOICEACCOUNT,ISONETIMECUSTOMER,ONHOLDSTATUS,PARTYCOUNTRY,"
+    "PARTYSTATE,"
     "PAYMENTDAY,PAYMENTMETHOD,PAYMENTSCHEDULE,PAYMENTTERMS,PAYMENTTERMSBASEDAYS,TAXEXEMPTNUMBER,SALESTAXGROUP,Phone,"
     "Valid from";
 
@@ -244,15 +247,19 @@ struct customer { /* the cells, in the header's order */
     char party_type[20], group[16], currency[8], credit_limit[24], mandatory[8], rating[12];
     char memo[300];
     char identification[56], invoice[24], one_time[8], on_hold[20], country[8], state[12];
-    char day[12], method[12], schedule[12], terms[12], base_days[12], tax_number[24], tax_group[12], phone[44], valid_from[32];
+    char day[12], method[12], schedule[12], terms[12], base_days[12], tax_number[24], tax_group[12], phone[44],
+        valid_from[32];
 };
 
-static const char *const FIRST[] = { "Contoso",  "Fabrikam", "Northwind", "Adventure",  "Tailspin", "Litware",  "Müller",
-                                     "O'Brien",  "Jäger",    "Smith",     "Björk",      "Núñez",    "D'Angelo", "Weiß",
-                                     "Kowalski", "Łukasz",   "Håkan",     "Fourth Cup", "Proseware", "Wingtip" };
-static const char *const TRADE[] = { "Toys",       "Coffee, Tea & More", "Werkzeugbau", "Sports",   "Interior Design",
-                                     "Fahrräder",  "Retail",             "Elektronik",  "Wine Bar", "Bürobedarf",
-                                     "Pumps",      "Boat Hire",          "Maschinenbau", "Books",   "Café" };
+static const char *const FIRST[] = { "Contoso", "Fabrikam", "Northwind",  "Adventure", "Tailspin",
+                                     "Litware", "Müller",   "O'Brien",    "Jäger",     "Smith",
+                                     "Björk",   "Núñez",    "D'Angelo",   "Weiß",      "Kowalski",
+                                     "Łukasz",  "Håkan",    "Fourth Cup", "Proseware", "Wingtip" };
+static const char *const TRADE[] = {
+    "Toys",       "Coffee, Tea & More", "Werkzeugbau", "Sports", "Interior Design", "Fahrräder",    "Retail",
+    "Elektronik", "Wine Bar",           "Bürobedarf",  "Pumps",  "Boat Hire",       "Maschinenbau", "Books",
+    "Café"
+};
 static const char *const FORM[N_COMPANIES][4] = { { "Inc.", "LLC", "Corp.", "Co., Ltd." },
                                                   { "Ltd", "plc", "LLP", "& Sons" },
                                                   { "GmbH", "AG", "KG", "& Söhne OHG" } };
@@ -293,8 +300,8 @@ static void count_rows(uint64_t n, uint64_t ret[N_COMPANIES])
 #define PICK(what, list) (list)[chance(what, c, no, COUNT(list))]
 
 /*
- * About 8 % are invoiced to another account of their company: an earlier or later one, one that is invoiced back to them
- * (a cycle of two), or themselves.
+ * About 8 % are invoiced to another account of their company: an earlier or later one, one that is invoiced back to
+ * them (a cycle of two), or themselves.
  */
 static uint64_t invoice_account(unsigned c, uint64_t no, uint64_t count)
 {
@@ -303,13 +310,13 @@ static uint64_t invoice_account(unsigned c, uint64_t no, uint64_t count)
     if (first + 1 <= count && chance(1, c, first, 200) == 0)
         return no == first ? first + 1 : first;
     switch (chance(2, c, no, 100)) {
-    case 0: return no;                                              /* itself */
+    case 0: return no; /* itself */
     case 1:
     case 2:
     case 3: return no < count ? no + 1 + chance(3, c, no, count - no) : 1; /* forward */
     case 4:
     case 5:
-    case 6: return no > 1 ? 1 + chance(4, c, no, no - 1) : count;   /* backward */
+    case 6: return no > 1 ? 1 + chance(4, c, no, no - 1) : count; /* backward */
     default: return 0;
     }
 }
@@ -329,7 +336,8 @@ static void make_customer(struct customer *k, unsigned c, uint64_t no, uint64_t 
     if (chance(12, c, no, 30) == 0)
         SET(currency, "%s", ""); /* F&O takes the company's */
     else
-        SET(currency, "%s", chance(13, c, no, 6) ? CURRENCY_OF[c] : CURRENCIES[chance(14, c, no, COUNT(CURRENCIES))].code);
+        SET(currency, "%s",
+            chance(13, c, no, 6) ? CURRENCY_OF[c] : CURRENCIES[chance(14, c, no, COUNT(CURRENCIES))].code);
     if (chance(15, c, no, 4) == 0)
         SET(credit_limit, "%s", "");
     else
@@ -360,8 +368,11 @@ static void make_customer(struct customer *k, unsigned c, uint64_t no, uint64_t 
     else
         SET(tax_number, "%s", "");
     SET(tax_group, "%s", chance(41, c, no, 15) ? PICK(42, TAX_GROUPS).name : "");
-    SET(phone, "%s%llu %07llu", c == 0 ? "+1 " : c == 1 ? "+44 " : "+49 ", (unsigned long long)(100 + chance(43, c, no, 800)),
-        (unsigned long long)chance(44, c, no, 10000000));
+    SET(phone, "%s%llu %07llu",
+        c == 0   ? "+1 "
+        : c == 1 ? "+44 "
+                 : "+49 ",
+        (unsigned long long)(100 + chance(43, c, no, 800)), (unsigned long long)chance(44, c, no, 10000000));
     SET(valid_from, "%llu/%llu/%llu %llu:%02llu", (unsigned long long)(1 + chance(45, c, no, 12)),
         (unsigned long long)(1 + chance(46, c, no, 28)), (unsigned long long)(2001 + chance(47, c, no, 24)),
         (unsigned long long)chance(48, c, no, 24), (unsigned long long)chance(49, c, no, 60));
@@ -440,7 +451,10 @@ static void write_bad(struct out *o, FILE *list, unsigned b, const uint64_t coun
         break;
     case 2:
         what = "unresolvable_lookup";
-        field = which == 0 ? "CUSTOMERGROUPID" : which == 1 ? "PAYMENTTERMS" : which == 2 ? "SALESCURRENCYCODE" : "SALESTAXGROUP";
+        field = which == 0   ? "CUSTOMERGROUPID"
+                : which == 1 ? "PAYMENTTERMS"
+                : which == 2 ? "SALESCURRENCYCODE"
+                             : "SALESTAXGROUP";
         if (which == 0)
             SET(group, "%s", "NOGROUP");
         else if (which == 1)

@@ -1,11 +1,10 @@
 /*
- * The DMF part's tables, its SQL helpers, and its entry.
+ * The DMF part's tables and its entry.
  */
 #include "emu_dmf_parts.h"
 
 #include "base/file.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,92 +67,6 @@ static const char SCHEMA[] =
     "primary "
     "key(project, entity, company));";
 
-static _Noreturn void sql_failed(struct emu *e, const char *sql)
-{
-    fprintf(stderr, "dmfsync-emulator: SQL error: %s in: %s\n", sqlite3_errmsg(e->db), sql);
-    abort();
-}
-
-static sqlite3_stmt *bind(struct emu *e, const char *sql, const char *types, va_list ap)
-{
-    sqlite3_stmt *s = emu_sql(e, sql);
-
-    for (int i = 1; *types; types++, i++) {
-        int rc = SQLITE_OK;
-
-        if (*types == 't') {
-            rc = sqlite3_bind_text(s, i, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
-        } else if (*types == 'i') {
-            rc = sqlite3_bind_int64(s, i, va_arg(ap, int64_t));
-        } else {
-            const void *p = va_arg(ap, const void *);
-
-            rc = sqlite3_bind_blob64(s, i, p, va_arg(ap, size_t), SQLITE_TRANSIENT);
-        }
-        if (rc != SQLITE_OK)
-            sql_failed(e, sql);
-    }
-    return s;
-}
-
-sqlite3_stmt *dmf_query(struct emu *e, const char *sql, const char *types, ...)
-{
-    va_list ap;
-    sqlite3_stmt *s;
-
-    va_start(ap, types);
-    s = bind(e, sql, types, ap);
-    va_end(ap);
-    return s;
-}
-
-bool dmf_step(struct emu *e, sqlite3_stmt *s)
-{
-    int rc = sqlite3_step(s);
-
-    if (rc == SQLITE_ROW)
-        return true;
-    if (rc != SQLITE_DONE)
-        sql_failed(e, sqlite3_sql(s));
-    sqlite3_reset(s);
-    return false;
-}
-
-void dmf_exec(struct emu *e, const char *sql, const char *types, ...)
-{
-    va_list ap;
-    sqlite3_stmt *s;
-
-    va_start(ap, types);
-    s = bind(e, sql, types, ap);
-    va_end(ap);
-    while (dmf_step(e, s))
-        continue;
-}
-
-int64_t dmf_int(struct emu *e, const char *sql, const char *types, ...)
-{
-    va_list ap;
-    sqlite3_stmt *s;
-    int64_t v = 0;
-
-    va_start(ap, types);
-    s = bind(e, sql, types, ap);
-    va_end(ap);
-    if (dmf_step(e, s)) {
-        v = sqlite3_column_int64(s, 0);
-        sqlite3_reset(s);
-    }
-    return v;
-}
-
-const char *dmf_text(sqlite3_stmt *s, int column)
-{
-    const unsigned char *t = sqlite3_column_text(s, column);
-
-    return t ? (const char *)t : "";
-}
-
 void emu_dmf_init(struct emu *e)
 {
     struct strbuf path = { 0 };
@@ -166,11 +79,11 @@ void emu_dmf_init(struct emu *e)
         abort();
     }
     strbuf_release(&path);
-    dmf_exec(e, "delete from dmf_entity", "");
+    emu_exec(e, "delete from dmf_entity", "");
     for (size_t i = 0; i < e->tenant.n_entities; i++) {
         const struct emu_entity *en = &e->tenant.entities[i];
 
-        dmf_exec(e, "insert into dmf_entity values(?1, ?2, ?2 || 'Staging', 'Master', ?3, ?4)", "tttt", en->label,
+        emu_exec(e, "insert into dmf_entity values(?1, ?2, ?2 || 'Staging', 'Master', ?3, ?4)", "tttt", en->label,
                  en->aot, en->shared ? "Yes" : "No", en->dmf_import ? "Yes" : "No");
     }
 }

@@ -125,7 +125,7 @@ static const char *execution_id(struct dmf_call *c, const char *project)
     }
     clock_format_utc(emu_now_ms(c->e), stamp);
     stamp[19] = '\0';
-    n = dmf_int(c->e, "select coalesce(max(no), 0) + 1 from dmf_job", "");
+    n = emu_int(c->e, "select coalesce(max(no), 0) + 1 from dmf_job", "");
     emu_guid(c->e, arena_printf(c->q->arena, "execution|%s|%lld", project, (long long)n), guid);
     return arena_printf(c->q->arena, "%s-%s-%.8s%.4s%.4s%.4s%.12s", project, stamp, guid, guid + 9, guid + 14,
                         guid + 19, guid + 24);
@@ -203,16 +203,16 @@ static bool copy_file(const char *from, const char *to)
 /* The project is made of the package: its lines are what the manifest says. */
 static void write_project(struct dmf_call *c, const char *project, const struct dmf_manifest *m)
 {
-    dmf_exec(c->e,
+    emu_exec(c->e,
              "insert into dmf_project(Name, OperationType, ProjectCategory, Description, GenerateDataPackage, "
              "TruncateEntityData) values(?1, 'Import', 'Project', ?2, 'No', 'No') on conflict(Name) do update set "
              "Description = excluded.Description, OperationType = 'Import'",
              "tt", project, m->description);
-    dmf_exec(c->e, "delete from dmf_line where DefinitionGroupId = ?1", "t", project);
+    emu_exec(c->e, "delete from dmf_line where DefinitionGroupId = ?1", "t", project);
     for (size_t i = 0; i < m->n; i++) {
         const struct dmf_entity *d = &m->entities[i];
 
-        dmf_exec(c->e,
+        emu_exec(c->e,
                  "insert or replace into dmf_line(DefinitionGroupId, EntityName, SourceFormat, ExecutionUnit, "
                  "LevelInExecutionUnit, "
                  "SequenceInLevel, Disable, InputFilePath, ExcelSheetName, AutoGenerateMapping, FailLevelOnError, "
@@ -229,7 +229,7 @@ static void set_faults(struct emu *e, int64_t job)
 {
     int64_t stop_at = emu_fault_import(e, "stop-at"), every = emu_fault_import(e, "fail-rows");
 
-    dmf_exec(e, "update dmf_job set stop_at = ?2, stop_partial = ?3, fail_every = ?4 where no = ?1", "iiii", job,
+    emu_exec(e, "update dmf_job set stop_at = ?2, stop_partial = ?3, fail_every = ?4 where no = ?1", "iiii", job,
              stop_at, stop_at ? emu_fault_import(e, "partial") : (int64_t)0, every);
 }
 
@@ -238,7 +238,7 @@ static void submit_import(struct dmf_call *c, const char *package, struct dmf_jo
     struct strbuf path = { 0 };
     bool ok;
 
-    dmf_exec(c->e, "savepoint dmf_import", "");
+    emu_exec(c->e, "savepoint dmf_import", "");
     dmf_job_sweep(c->e);
     write_project(c, j->project, m);
     dmf_job_add(c->e, j);
@@ -252,22 +252,22 @@ static void submit_import(struct dmf_call *c, const char *package, struct dmf_jo
         emu_count(c->e, "fno.import.executed", 1);
         answer_text(c, j->id);
     } else {
-        dmf_exec(c->e, "rollback to dmf_import", "");
+        emu_exec(c->e, "rollback to dmf_import", "");
         dmf_refuse(c, 500, "There is not enough space on the disk.");
     }
-    dmf_exec(c->e, "release dmf_import", "");
+    emu_exec(c->e, "release dmf_import", "");
     strbuf_release(&path);
 }
 
 static bool project_free(struct dmf_call *c, const char *project, const struct dmf_manifest *m)
 {
-    bool exists = dmf_int(c->e, "select count(*) from dmf_project where Name = ?1", "t", project) != 0;
+    bool exists = emu_int(c->e, "select count(*) from dmf_project where Name = ?1", "t", project) != 0;
 
     if (exists && !flag(c, "overwrite") && !(EMU_KNOB(c->e, fno_overwrite_name_lenient) && flag(c, "overWrite"))) {
         dmf_refuse(c, 400, "The data project '%s' exists and overwrite has not been specified.", project);
         return false;
     }
-    if (dmf_int(c->e, "select count(*) from dmf_job where project = ?1 and end_ms is null", "t", project)) {
+    if (emu_int(c->e, "select count(*) from dmf_job where project = ?1 and end_ms is null", "t", project)) {
         mapping_incorrect(c, "DMF2025: The data project is being executed; ", m->n ? m->entities[0].label : project);
         return false;
     }
@@ -324,7 +324,7 @@ static bool wanted(const char *list, const char *label)
 
 static void add_export_entities(struct dmf_call *c, const struct dmf_job *j)
 {
-    sqlite3_stmt *s = dmf_query(
+    sqlite3_stmt *s = emu_select(
         c->e,
         "select EntityName, SourceFormat, ExecutionUnit, LevelInExecutionUnit, SequenceInLevel, "
         "DefaultRefreshType, AutoGenerateMapping, FailLevelOnError, FailExecutionUnitOnError, ExcelSheetName "
@@ -332,42 +332,42 @@ static void add_export_entities(struct dmf_call *c, const struct dmf_job *j)
         "t", j->project);
     int ord = 0;
 
-    while (dmf_step(c->e, s)) {
-        struct dmf_entity d = { .label = arena_strdup(c->q->arena, dmf_text(s, 0)),
-                                .format = arena_strdup(c->q->arena, dmf_text(s, 1)),
+    while (emu_step(c->e, s)) {
+        struct dmf_entity d = { .label = arena_strdup(c->q->arena, emu_text(s, 0)),
+                                .format = arena_strdup(c->q->arena, emu_text(s, 1)),
                                 .unit = sqlite3_column_int64(s, 2),
                                 .level = sqlite3_column_int64(s, 3),
                                 .sequence = sqlite3_column_int64(s, 4),
-                                .fail_level = !strcmp(dmf_text(s, 7), "Yes"),
-                                .fail_unit = !strcmp(dmf_text(s, 8), "Yes"),
-                                .sheet = arena_strdup(c->q->arena, dmf_text(s, 9)),
+                                .fail_level = !strcmp(emu_text(s, 7), "Yes"),
+                                .fail_unit = !strcmp(emu_text(s, 8), "Yes"),
+                                .sheet = arena_strdup(c->q->arena, emu_text(s, 9)),
                                 .run_logic = true,
                                 .run_validation = true };
 
         if (!wanted(dmf_arg(c, "entityList"), d.label))
             continue;
         d.file = dmf_export_file(c->q->arena, &d, dmf_format(c->e, d.format));
-        dmf_job_add_entity(c->e, j->no, ord++, &d, arena_strdup(c->q->arena, dmf_text(s, 5)),
-                           strcmp(dmf_text(s, 6), "Yes") != 0);
+        dmf_job_add_entity(c->e, j->no, ord++, &d, arena_strdup(c->q->arena, emu_text(s, 5)),
+                           strcmp(emu_text(s, 6), "Yes") != 0);
     }
 }
 
 static void export_to_package(struct dmf_call *c)
 {
     struct dmf_job j = { .execute = true, .package_name = dmf_arg(c, "packageName") }, old;
-    sqlite3_stmt *s = dmf_query(c->e, "select Name from dmf_project where Name = ?1 and OperationType = 'Export'",
-                                "t", dmf_arg(c, "definitionGroupId"));
+    sqlite3_stmt *s = emu_select(c->e, "select Name from dmf_project where Name = ?1 and OperationType = 'Export'",
+                                 "t", dmf_arg(c, "definitionGroupId"));
 
-    if (!dmf_step(c->e, s)) {
+    if (!emu_step(c->e, s)) {
         dmf_refuse(c, 400, "Data project %s does not exist.", dmf_arg(c, "definitionGroupId"));
         return;
     }
-    j.project = arena_strdup(c->q->arena, dmf_text(s, 0));
+    j.project = arena_strdup(c->q->arena, emu_text(s, 0));
     sqlite3_reset(s);
     j.company = company_of(c);
     if (!j.company)
         return;
-    dmf_exec(c->e, "savepoint dmf_export", "");
+    emu_exec(c->e, "savepoint dmf_export", "");
     if (flag(c, "reExecute") && *dmf_arg(c, "executionId") &&
         dmf_job_find(c->e, dmf_arg(c, "executionId"), false, c->q->arena, &old) && !old.import)
         dmf_job_delete(c->e, old.no);
@@ -378,7 +378,7 @@ static void export_to_package(struct dmf_call *c)
         emu_count(c->e, "fno.export.executed", 1);
         answer_text(c, j.id);
     }
-    dmf_exec(c->e, "release dmf_export", "");
+    emu_exec(c->e, "release dmf_export", "");
 }
 
 static void exported_url(struct dmf_call *c)
@@ -388,8 +388,8 @@ static void exported_url(struct dmf_call *c)
 
     if (!dmf_call_job(c, &j))
         return;
-    s = dmf_query(c->e, "select url from dmf_job where no = ?1 and url_ms <= ?2", "ii", j.no, emu_now_ms(c->e));
-    answer_text(c, dmf_step(c->e, s) ? arena_strdup(c->q->arena, dmf_text(s, 0)) : "");
+    s = emu_select(c->e, "select url from dmf_job where no = ?1 and url_ms <= ?2", "ii", j.no, emu_now_ms(c->e));
+    answer_text(c, emu_step(c->e, s) ? arena_strdup(c->q->arena, emu_text(s, 0)) : "");
     sqlite3_reset(s);
 }
 
@@ -425,13 +425,13 @@ static void summary_status(struct dmf_call *c)
 
     if (!dmf_call_job(c, &j))
         return;
-    s = dmf_query(c->e, "select status, unknown_served from dmf_job where no = ?1", "i", j.no);
-    dmf_step(c->e, s);
-    status = arena_strdup(c->q->arena, dmf_text(s, 0));
+    s = emu_select(c->e, "select status, unknown_served from dmf_job where no = ?1", "i", j.no);
+    emu_step(c->e, s);
+    status = arena_strdup(c->q->arena, emu_text(s, 0));
     if (EMU_KNOB(c->e, fno_unknown_status_first) && !sqlite3_column_int(s, 1))
         status = "Unknown";
     sqlite3_reset(s);
-    dmf_exec(c->e, "update dmf_job set unknown_served = 1 where no = ?1 and unknown_served = 0", "i", j.no);
+    emu_exec(c->e, "update dmf_job set unknown_served = 1 where no = ?1 and unknown_served = 0", "i", j.no);
     answer_text(c, status);
 }
 
@@ -446,16 +446,17 @@ static void entity_statuses(struct dmf_call *c)
     c->r->status = 200;
     strbuf_addf(&c->r->body, "{\"@odata.context\":\"%s/data/$metadata#Collection(Edm.String)\",\"value\":[",
                 dmf_base_url(c->q));
-    s = dmf_query(c->e,
-                  "select entity, iif(target_status in ('NotStarted', 'NotRun'), staging_status, target_status) from "
-                  "dmf_job_entity where job = ?1 order by ord",
-                  "i", j.no);
-    for (; dmf_step(c->e, s); first = false) {
+    s = emu_select(
+        c->e,
+        "select entity, iif(target_status in ('NotStarted', 'NotRun'), staging_status, target_status) from "
+        "dmf_job_entity where job = ?1 order by ord",
+        "i", j.no);
+    for (; emu_step(c->e, s); first = false) {
         struct strbuf item = { 0 };
 
         strbuf_adds(&item, "{\"EntityName\":");
-        emu_json_str(&item, dmf_text(s, 0), strlen(dmf_text(s, 0)));
-        strbuf_addf(&item, ",\"EntityStatus\":\"%s\"}", dmf_text(s, 1));
+        emu_json_str(&item, emu_text(s, 0), strlen(emu_text(s, 0)));
+        strbuf_addf(&item, ",\"EntityStatus\":\"%s\"}", emu_text(s, 1));
         if (!first)
             strbuf_addc(&c->r->body, ',');
         emu_json_str(&c->r->body, strbuf_str(&item), item.len);
@@ -483,9 +484,9 @@ static void delete_history(struct dmf_call *c)
 
     if (!dmf_call_job(c, &j))
         return;
-    dmf_exec(c->e, "savepoint dmf_delete", "");
+    emu_exec(c->e, "savepoint dmf_delete", "");
     dmf_job_delete(c->e, j.no);
-    dmf_exec(c->e, "release dmf_delete", "");
+    emu_exec(c->e, "release dmf_delete", "");
     c->r->status = 204;
 }
 
@@ -493,12 +494,12 @@ static void reset_token(struct dmf_call *c)
 {
     const char *project = dmf_arg(c, "definitionGroupId"), *entity = dmf_arg(c, "entityName");
 
-    if (!dmf_int(c->e, "select count(*) from dmf_line where DefinitionGroupId = ?1 and EntityName = ?2", "tt",
+    if (!emu_int(c->e, "select count(*) from dmf_line where DefinitionGroupId = ?1 and EntityName = ?2", "tt",
                  project, entity)) {
         dmf_refuse(c, 400, "Entity %s does not exist in the data project %s.", entity, project);
         return;
     }
-    dmf_exec(c->e, "delete from dmf_position where project = ?1 and entity = ?2 collate nocase", "tt", project,
+    emu_exec(c->e, "delete from dmf_position where project = ?1 and entity = ?2 collate nocase", "tt", project,
              entity);
     dmf_answer_bool(c, true);
 }

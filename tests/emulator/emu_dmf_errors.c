@@ -35,19 +35,19 @@ void dmf_execution_errors(struct dmf_call *c)
     if (!dmf_call_job(c, &j))
         return;
     strbuf_addc(&out, '[');
-    s = dmf_query(
+    s = emu_select(
         c->e,
         "select x.stage, x.record, x.field, x.text, n.entity from dmf_error x join dmf_job_entity n on n.job = x.job "
         "and n.ord = x.ord where x.job = ?1 and not ?2 order by x.no",
         "ii", j.no, EMU_KNOB(c->e, fno_errors_absent));
-    for (; dmf_step(c->e, s); first = false) {
+    for (; emu_step(c->e, s); first = false) {
         strbuf_adds(&out, first ? "{\"RecordId\":\"" : ",{\"RecordId\":\"");
-        add_record(&out, dmf_text(s, 1), (char)EMU_KNOB(c->e, fno_recordid_separator));
-        strbuf_addf(&out, "\",\"Field\":\"%s\",\"ErrorMessage\":\"%s", dmf_text(s, 2), dmf_text(s, 3));
-        if (*dmf_text(s, 1) && !strcmp(dmf_text(s, 0), "target")) {
+        add_record(&out, emu_text(s, 1), (char)EMU_KNOB(c->e, fno_recordid_separator));
+        strbuf_addf(&out, "\",\"Field\":\"%s\",\"ErrorMessage\":\"%s", emu_text(s, 2), emu_text(s, 3));
+        if (*emu_text(s, 1) && !strcmp(emu_text(s, 0), "target")) {
             strbuf_adds(&out, "\r\nThe record \"");
-            add_record(&out, dmf_text(s, 1), (char)EMU_KNOB(c->e, fno_recordid_separator));
-            strbuf_addf(&out, "\" of the entity \"%s\" was not written to the target.", dmf_text(s, 4));
+            add_record(&out, emu_text(s, 1), (char)EMU_KNOB(c->e, fno_recordid_separator));
+            strbuf_addf(&out, "\" of the entity \"%s\" was not written to the target.", emu_text(s, 4));
         }
         strbuf_adds(&out, "\"}");
     }
@@ -113,7 +113,7 @@ static bool write_keys(struct emu *e, int64_t job, int64_t ord, const char *stag
     const struct strbuf *out = &text;
     FILE *f = fopen(path, "w");
     bool ok = f != NULL;
-    sqlite3_stmt *s = dmf_query(
+    sqlite3_stmt *s = emu_select(
         e, "select record from dmf_error where job = ?1 and ord = ?2 and stage = ?3 and line > 0 order by no", "iit",
         job, ord, stage);
 
@@ -124,8 +124,8 @@ static bool write_keys(struct emu *e, int64_t job, int64_t ord, const char *stag
         strbuf_add(&wide, "\xff\xfe", 2);
         out = &wide;
     }
-    while (dmf_step(e, s)) {
-        add_key_line(&text, dmf_text(s, 0), layout);
+    while (emu_step(e, s)) {
+        add_key_line(&text, emu_text(s, 0), layout);
         if (layout == LAYOUT_TABS) {
             dmf_utf16(&wide, strbuf_str(&text), text.len);
             strbuf_reset(&text);
@@ -147,11 +147,11 @@ static bool write_keys(struct emu *e, int64_t job, int64_t ord, const char *stag
 /* The entity of parameter entityName in the job; ord -1 = refused or not part of it. */
 static int64_t entity_ord(struct dmf_call *c, int64_t job)
 {
-    sqlite3_stmt *s = dmf_query(c->e, "select ord from dmf_job_entity where job = ?1 and entity = ?2", "it", job,
-                                dmf_arg(c, "entityName"));
+    sqlite3_stmt *s = emu_select(c->e, "select ord from dmf_job_entity where job = ?1 and entity = ?2", "it", job,
+                                 dmf_arg(c, "entityName"));
     int64_t ord = -1;
 
-    if (dmf_step(c->e, s))
+    if (emu_step(c->e, s))
         ord = sqlite3_column_int64(s, 0);
     sqlite3_reset(s);
     if (ord < 0)
@@ -165,7 +165,7 @@ static int64_t failed_rows(struct dmf_call *c, int64_t job, int64_t ord, const c
 {
     if (EMU_KNOB(c->e, fno_key_files_absent))
         return 0;
-    return dmf_int(
+    return emu_int(
         c->e,
         "select count(*) from dmf_error x join dmf_job_entity n on n.job = x.job and n.ord = x.ord where x.job = ?1 "
         "and x.ord = ?2 and x.stage = ?3 and x.line > 0 and n.state > iif(?3 = 'staging', 1, 2)",
@@ -183,10 +183,11 @@ static const char *key_file_url(struct dmf_call *c, int64_t job, int64_t ord, co
 
     if (!en || !failed_rows(c, job, ord, stage))
         return "";
-    s = dmf_query(c->e, "select url from dmf_key_file where job = ?1 and ord = ?2 and stage = ?3 and url is not null",
-                  "iit", job, ord, stage);
-    if (dmf_step(c->e, s))
-        ret = arena_strdup(c->q->arena, dmf_text(s, 0));
+    s = emu_select(c->e,
+                   "select url from dmf_key_file where job = ?1 and ord = ?2 and stage = ?3 and url is not null",
+                   "iit", job, ord, stage);
+    if (emu_step(c->e, s))
+        ret = arena_strdup(c->q->arena, emu_text(s, 0));
     sqlite3_reset(s);
     if (*ret)
         return ret;
@@ -196,7 +197,7 @@ static const char *key_file_url(struct dmf_call *c, int64_t job, int64_t ord, co
     if (write_keys(c->e, job, ord, stage, en, strbuf_str(&path)) &&
         emu_blob_make(c->e, arena_printf(c->q->arena, "%s.txt", guid), strbuf_str(&path), READ_MINUTES, &url)) {
         ret = arena_strdup(c->q->arena, strbuf_str(&url));
-        dmf_exec(c->e,
+        emu_exec(c->e,
                  "insert into dmf_key_file(job, ord, stage, url, ready_ms) values(?1, ?2, ?3, ?4, 0) on "
                  "conflict(job, ord, stage) do "
                  "update set url = excluded.url",
@@ -232,7 +233,7 @@ void dmf_generate_keys(struct dmf_call *c)
         return;
     }
     /* The file is made in the background; its URL stays empty for a moment. */
-    dmf_exec(c->e, "insert or ignore into dmf_key_file(job, ord, stage, ready_ms) values(?1, ?2, 'target', ?3)",
+    emu_exec(c->e, "insert or ignore into dmf_key_file(job, ord, stage, ready_ms) values(?1, ?2, 'target', ?3)",
              "iii", j.no, ord, emu_now_ms(c->e) + EMU_KNOB(c->e, d2_ms));
     dmf_answer_bool(c, true);
 }
@@ -245,7 +246,7 @@ void dmf_keys_url(struct dmf_call *c)
 
     if (!dmf_call_job(c, &j) || (ord = entity_ord(c, j.no)) < 0)
         return;
-    if (dmf_int(
+    if (emu_int(
             c->e,
             "select count(*) from dmf_key_file where job = ?1 and ord = ?2 and stage = 'target' and ready_ms <= ?3",
             "iii", j.no, ord, emu_now_ms(c->e)))

@@ -202,19 +202,19 @@ struct export
 
 static bool export_of(struct emu *e, int64_t job, int ord, struct arena *a, struct export *x)
 {
-    sqlite3_stmt *s = dmf_query(
+    sqlite3_stmt *s = emu_select(
         e,
         "select n.entity, n.format, n.refresh, j.project, j.company from dmf_job_entity n join dmf_job j on "
         "j.no = n.job where n.job = ?1 and n.ord = ?2",
         "ii", job, (int64_t)ord);
 
-    if (!dmf_step(e, s))
+    if (!emu_step(e, s))
         return false;
-    x->en = emu_entity_by_label(&e->tenant, dmf_text(s, 0));
-    x->f = dmf_format(e, dmf_text(s, 1));
-    x->incremental = !strcmp(dmf_text(s, 2), "IncrementalPush");
-    x->project = arena_strdup(a, dmf_text(s, 3));
-    x->company = arena_strdup(a, dmf_text(s, 4));
+    x->en = emu_entity_by_label(&e->tenant, emu_text(s, 0));
+    x->f = dmf_format(e, emu_text(s, 1));
+    x->incremental = !strcmp(emu_text(s, 2), "IncrementalPush");
+    x->project = arena_strdup(a, emu_text(s, 3));
+    x->company = arena_strdup(a, emu_text(s, 4));
     sqlite3_reset(s);
     return x->en && x->f;
 }
@@ -270,7 +270,7 @@ void dmf_export_entity(struct emu *e, int64_t job, int ord, struct dmf_counts *c
     }
     now = emu_fno_change_number(e);
     if (x.incremental)
-        after = dmf_int(e, "select change from dmf_position where project = ?1 and entity = ?2 and company = ?3",
+        after = emu_int(e, "select change from dmf_position where project = ?1 and entity = ?2 and company = ?3",
                         "ttt", x.project, x.en->label, x.en->shared ? "" : x.company);
     write_head(&w);
     emu_fno_scan(e, x.en, x.en->shared ? NULL : x.company, after, write_row, &w);
@@ -283,7 +283,7 @@ void dmf_export_entity(struct emu *e, int64_t job, int ord, struct dmf_counts *c
     if (is_excel(&w))
         w.ok = w.ok && wrap_excel(e, job, ord, x.en, strbuf_str(&path));
     if (x.incremental)
-        dmf_exec(e, "insert or replace into dmf_position(project, entity, company, change) values(?1, ?2, ?3, ?4)",
+        emu_exec(e, "insert or replace into dmf_position(project, entity, company, change) values(?1, ?2, ?3, ?4)",
                  "ttti", x.project, x.en->label, x.en->shared ? "" : x.company, now);
     if (!w.rows && EMU_KNOB(e, fno_export_zero_rows_no_file))
         (void)unlink(strbuf_str(&path));
@@ -343,11 +343,11 @@ static const char *boolean(sqlite3_stmt *s, int column)
 
 static void add_entity(struct emu *e, struct strbuf *out, sqlite3_stmt *s, const char *job)
 {
-    const struct emu_entity *en = emu_entity_by_label(&e->tenant, dmf_text(s, 0));
-    const struct emu_format *f = dmf_format(e, dmf_text(s, 4));
+    const struct emu_entity *en = emu_entity_by_label(&e->tenant, emu_text(s, 0));
+    const struct emu_format *f = dmf_format(e, emu_text(s, 4));
     char guid[37], text[128], sheet[64];
 
-    snprintf(text, sizeof(text), "sample|%s|%s", job, dmf_text(s, 0));
+    snprintf(text, sizeof(text), "sample|%s|%s", job, emu_text(s, 0));
     emu_guid(e, text, guid);
     for (char *p = guid; *p; p++)
         *p = (char)(*p >= 'a' && *p <= 'f' ? *p - 32 : *p);
@@ -362,19 +362,19 @@ static void add_entity(struct emu *e, struct strbuf *out, sqlite3_stmt *s, const
     } else {
         element(out, "ExcelSheetName", "");
     }
-    element(out, "ExecutionUnit", dmf_text(s, 1));
+    element(out, "ExecutionUnit", emu_text(s, 1));
     element(out, "FailExecutionUnitOnError", boolean(s, 8));
     element(out, "FailLevelOnError", boolean(s, 7));
-    element(out, "InputFilePath", dmf_text(s, 5));
-    element(out, "LevelInExecutionUnit", dmf_text(s, 2));
+    element(out, "InputFilePath", emu_text(s, 5));
+    element(out, "LevelInExecutionUnit", emu_text(s, 2));
     element(out, "QueryData", "");
     nil(out, "QueryFilter");
     element(out, "RunBusinessLogic", boolean(s, 9));
     element(out, "RunBusinessValidation", boolean(s, 10));
     snprintf(text, sizeof(text), "{%s}", guid);
     element(out, "SampleFilePath", text);
-    element(out, "SequenceInLevel", dmf_text(s, 3));
-    element(out, "SourceFormat", dmf_text(s, 4));
+    element(out, "SequenceInLevel", emu_text(s, 3));
+    element(out, "SourceFormat", emu_text(s, 4));
     element(out, "TargetEntity", en->aot);
     element(out, "ValidationStatus", "Yes");
     strbuf_adds(out, "</DataManagementPackageEntityData>");
@@ -431,9 +431,9 @@ static bool add_data(struct emu *e, zip_t *z, int64_t job, int ord, const char *
 static void remove_data(struct emu *e, int64_t job)
 {
     struct strbuf path = { 0 };
-    sqlite3_stmt *s = dmf_query(e, "select ord from dmf_job_entity where job = ?1", "i", job);
+    sqlite3_stmt *s = emu_select(e, "select ord from dmf_job_entity where job = ?1", "i", job);
 
-    while (dmf_step(e, s)) {
+    while (emu_step(e, s)) {
         data_path(e, job, sqlite3_column_int(s, 0), &path);
         (void)unlink(strbuf_str(&path));
     }
@@ -446,10 +446,10 @@ static bool build(struct emu *e, int64_t job, const char *id, const char *projec
     int zerr = 0;
     zip_t *z = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &zerr);
     sqlite3_stmt *s =
-        dmf_query(e,
-                  "select entity, unit, level, sequence, format, file, 0, fail_level, fail_unit, run_logic, "
-                  "run_validation, ord from dmf_job_entity where job = ?1 order by ord",
-                  "i", job);
+        emu_select(e,
+                   "select entity, unit, level, sequence, format, file, 0, fail_level, fail_unit, run_logic, "
+                   "run_validation, ord from dmf_job_entity where job = ?1 order by ord",
+                   "i", job);
     bool ok = z != NULL;
 
     strbuf_adds(&header, "<DataManagementPackageHeader" NAMESPACES);
@@ -463,9 +463,9 @@ static bool build(struct emu *e, int64_t job, const char *id, const char *projec
     element(&manifest, "DefinitionGroupName", project);
     element(&manifest, "Description", project);
     strbuf_adds(&manifest, "<PackageEntityList>");
-    while (dmf_step(e, s)) {
+    while (emu_step(e, s)) {
         add_entity(e, &manifest, s, id);
-        ok = ok && add_data(e, z, job, sqlite3_column_int(s, 11), dmf_text(s, 5));
+        ok = ok && add_data(e, z, job, sqlite3_column_int(s, 11), emu_text(s, 5));
     }
     strbuf_adds(&manifest, "</PackageEntityList>");
     element(&manifest, "ProjectCategory", "1");
@@ -487,12 +487,12 @@ bool dmf_export_finish(struct emu *e, int64_t job)
     struct strbuf path = { 0 }, url = { 0 };
     const char *id = "", *project = "";
     char guid[37];
-    sqlite3_stmt *s = dmf_query(e, "select id, project from dmf_job where no = ?1", "i", job);
+    sqlite3_stmt *s = emu_select(e, "select id, project from dmf_job where no = ?1", "i", job);
     bool ok;
 
-    if (dmf_step(e, s)) {
-        id = arena_strdup(&a, dmf_text(s, 0));
-        project = arena_strdup(&a, dmf_text(s, 1));
+    if (emu_step(e, s)) {
+        id = arena_strdup(&a, emu_text(s, 0));
+        project = arena_strdup(&a, emu_text(s, 1));
     }
     sqlite3_reset(s);
     dmf_job_path(e, job, ".out", &path);
@@ -500,7 +500,7 @@ bool dmf_export_finish(struct emu *e, int64_t job)
     ok = build(e, job, id, project, strbuf_str(&path)) &&
          emu_blob_make(e, arena_printf(&a, "%s.zip", guid), strbuf_str(&path), READ_MINUTES, &url);
     if (ok)
-        dmf_exec(e, "update dmf_job set url = ?2 where no = ?1", "it", job, strbuf_str(&url));
+        emu_exec(e, "update dmf_job set url = ?2 where no = ?1", "it", job, strbuf_str(&url));
     (void)unlink(strbuf_str(&path));
     remove_data(e, job);
     strbuf_release(&path);

@@ -130,11 +130,11 @@ static void stage_row(struct staging *s, int64_t line)
         }
         strbuf_addc(&s->row, '\0');
     }
-    q = dmf_query(
+    q = emu_select(
         s->e, "insert or ignore into dmf_staging(job, ord, line, key, record, row) values(?1, ?2, ?3, ?4, ?5, ?6)",
-        "iiittb", s->job, (int64_t)s->ord, line, strbuf_str(&s->key), strbuf_str(&s->record), strbuf_str(&s->row),
-        s->row.len);
-    dmf_step(s->e, q);
+        "iiitt", s->job, (int64_t)s->ord, line, strbuf_str(&s->key), strbuf_str(&s->record));
+    sqlite3_bind_blob64(q, 6, strbuf_str(&s->row), s->row.len, SQLITE_STATIC);
+    emu_step(s->e, q);
     if (sqlite3_changes(s->e->db)) {
         s->c->staged++;
         return;
@@ -158,8 +158,8 @@ static void stage_rows(struct staging *s, struct source *src)
     }
     if (got == DMF_BAD_FILE) {
         /* A file that cannot be read to its end leaves nothing in staging. */
-        dmf_exec(s->e, "delete from dmf_staging where job = ?1 and ord = ?2", "ii", s->job, (int64_t)s->ord);
-        dmf_exec(s->e, "delete from dmf_error where job = ?1 and ord = ?2", "ii", s->job, (int64_t)s->ord);
+        emu_exec(s->e, "delete from dmf_staging where job = ?1 and ord = ?2", "ii", s->job, (int64_t)s->ord);
+        emu_exec(s->e, "delete from dmf_error where job = ?1 and ord = ?2", "ii", s->job, (int64_t)s->ord);
         *s->c = (struct dmf_counts){ .broken = true };
         dmf_error_add(s->e, s->job, s->ord,
                       &(struct dmf_error){ .stage = "staging", .record = "", .field = "", .text = msg });
@@ -231,10 +231,10 @@ struct faults {
 
 static struct faults job_faults(struct emu *e, int64_t job)
 {
-    sqlite3_stmt *s = dmf_query(e, "select fail_every, stop_at, rows_seen from dmf_job where no = ?1", "i", job);
+    sqlite3_stmt *s = emu_select(e, "select fail_every, stop_at, rows_seen from dmf_job where no = ?1", "i", job);
     struct faults f = { 0 };
 
-    if (dmf_step(e, s))
+    if (emu_step(e, s))
         f = (struct faults){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2) };
     sqlite3_reset(s);
     return f;
@@ -244,46 +244,22 @@ static void target_failed(struct emu *e, int64_t job, int ord, sqlite3_stmt *row
 {
     dmf_error_add(e, job, ord,
                   &(struct dmf_error){ .stage = "target",
-                                       .record = dmf_text(row, 2),
+                                       .record = emu_text(row, 2),
                                        .field = "",
                                        .text = text,
                                        .line = sqlite3_column_int64(row, 0) });
 }
 
-static const char *empty_of(const struct emu_field *f)
-{
-    switch (f->type) {
-    case F_ENUM: return f->en->members[0].name;
-    case F_REAL:
-    case F_INT:
-    case F_INT64: return "0";
-    case F_DATE: return "1900-01-01";
-    case F_UTCDATETIME: return "1900-01-01T00:00:00Z";
-    case F_STRING: break;
-    }
-    return "";
-}
-
-/*
- * Unpacks a staged row; returns how many values it gives. A blank cell is the type's empty value, except where the
- * entity fills blanks itself (defaults, number sequences): such a field is left to it, so that the same file imported
- * twice does not empty what the first import defaulted.
- */
-static size_t unpack(const char *row, size_t n, const struct emu_field **fields, size_t n_maps,
-                     struct emu_value *values)
+/* Unpacks a staged row; a blank cell is NULL, which leaves defaults and number sequences to the entity. */
+static void unpack(const char *row, size_t n, const struct emu_field **fields, size_t n_maps,
+                   struct emu_value *values)
 {
     const char *p = row, *end = row + n;
-    size_t given = 0;
 
     for (size_t i = 0; i < n_maps; i++) {
-        const struct emu_field *f = fields[i];
-        bool blank = p >= end || *p != 'v';
-
-        if (!blank || (!f->default_value && !f->default_from_company && !f->sequence))
-            values[given++] = (struct emu_value){ f->name, blank ? empty_of(f) : p + 1 };
+        values[i] = (struct emu_value){ fields[i]->name, p < end && *p == 'v' ? p + 1 : NULL };
         p += p < end ? strlen(p) + 1 : 0;
     }
-    return given;
 }
 
 /* ---- "Truncate entity data" of the project: the target's rows go first ---- */
@@ -316,7 +292,7 @@ static void truncate_target(struct emu *e, int64_t job, const struct emu_entity 
     struct truncation t = { .en = en };
     char msg[DMF_MSG];
 
-    if (!dmf_int(e,
+    if (!emu_int(e,
                  "select count(*) from dmf_project p join dmf_job j on j.project = p.Name where j.no = ?1 and "
                  "p.TruncateEntityData = 'Yes'",
                  "i", job))
@@ -341,10 +317,10 @@ void dmf_target(struct emu *e, int64_t job, int ord, struct dmf_counts *c)
     struct emu_value *values;
     char company[8] = "";
     struct faults f = job_faults(e, job);
-    sqlite3_stmt *s = dmf_query(e, "select company from dmf_job where no = ?1", "i", job);
+    sqlite3_stmt *s = emu_select(e, "select company from dmf_job where no = ?1", "i", job);
 
-    if (dmf_step(e, s))
-        snprintf(company, sizeof(company), "%s", dmf_text(s, 0));
+    if (emu_step(e, s))
+        snprintf(company, sizeof(company), "%s", emu_text(s, 0));
     sqlite3_reset(s);
     zip_discard(z);
     if (!en) {
@@ -354,11 +330,9 @@ void dmf_target(struct emu *e, int64_t job, int ord, struct dmf_counts *c)
     fields = map_fields(&a, en, d);
     values = arena_zalloc(&a, (d->n_maps + 1) * sizeof(*values));
     truncate_target(e, job, en, en->shared ? NULL : company);
-    s = dmf_query(e, "select line, key, record, row from dmf_staging where job = ?1 and ord = ?2 order by line", "ii",
-                  job, (int64_t)ord);
-    while (!c->stopped && dmf_step(e, s)) {
-        size_t n;
-
+    s = emu_select(e, "select line, key, record, row from dmf_staging where job = ?1 and ord = ?2 order by line",
+                   "ii", job, (int64_t)ord);
+    while (!c->stopped && emu_step(e, s)) {
         f.seen++;
         if (f.stop_at && f.seen >= f.stop_at) {
             c->stopped = true;
@@ -372,8 +346,8 @@ void dmf_target(struct emu *e, int64_t job, int ord, struct dmf_counts *c)
                           "update the same record at the same time.");
             continue;
         }
-        n = unpack(sqlite3_column_blob(s, 3), (size_t)sqlite3_column_bytes(s, 3), fields, d->n_maps, values);
-        switch (emu_fno_write(e, en, en->shared ? NULL : company, values, n, msg, sizeof(msg))) {
+        unpack(sqlite3_column_blob(s, 3), (size_t)sqlite3_column_bytes(s, 3), fields, d->n_maps, values);
+        switch (emu_fno_write(e, en, en->shared ? NULL : company, values, d->n_maps, msg, sizeof(msg))) {
         case EMU_FNO_REFUSED:
             c->failed++;
             target_failed(e, job, ord, s, msg);
@@ -383,6 +357,6 @@ void dmf_target(struct emu *e, int64_t job, int ord, struct dmf_counts *c)
         case EMU_FNO_UNCHANGED: c->updated++; break; /* the service counts a row without a difference as updated */
         }
     }
-    dmf_exec(e, "update dmf_job set rows_seen = ?2 where no = ?1", "ii", job, f.seen);
+    emu_exec(e, "update dmf_job set rows_seen = ?2 where no = ?1", "ii", job, f.seen);
     arena_release(&a);
 }

@@ -27,7 +27,7 @@ void dmf_job_add(struct emu *e, struct dmf_job *j)
 {
     int64_t now = emu_now_ms(e), visible = now + EMU_KNOB(e, d1_ms);
 
-    dmf_exec(e,
+    emu_exec(e,
              "insert into dmf_job(id, project, company, import, execute, package_name, submitted_ms, visible_ms, "
              "start_ms, "
              "status) values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'NotRun')",
@@ -39,7 +39,7 @@ void dmf_job_add(struct emu *e, struct dmf_job *j)
 void dmf_job_add_entity(struct emu *e, int64_t job, int ord, const struct dmf_entity *d, const char *refresh,
                         bool hangs)
 {
-    dmf_exec(
+    emu_exec(
         e,
         "insert into dmf_job_entity(job, ord, entity, unit, level, sequence, format, file, sheet, refresh, "
         "fail_level, "
@@ -53,20 +53,20 @@ void dmf_job_add_entity(struct emu *e, int64_t job, int ord, const struct dmf_en
 bool dmf_job_find(struct emu *e, const char *id, bool visible, struct arena *a, struct dmf_job *ret)
 {
     sqlite3_stmt *s =
-        dmf_query(e,
-                  "select no, id, project, company, import, execute, package_name from dmf_job where id = ?1 "
-                  "and visible_ms <= ?2",
-                  "ti", id, visible ? emu_now_ms(e) : INT64_MAX);
-    bool found = dmf_step(e, s);
+        emu_select(e,
+                   "select no, id, project, company, import, execute, package_name from dmf_job where id = ?1 "
+                   "and visible_ms <= ?2",
+                   "ti", id, visible ? emu_now_ms(e) : INT64_MAX);
+    bool found = emu_step(e, s);
 
     if (found) {
         *ret = (struct dmf_job){ .no = sqlite3_column_int64(s, 0),
-                                 .id = arena_strdup(a, dmf_text(s, 1)),
-                                 .project = arena_strdup(a, dmf_text(s, 2)),
-                                 .company = arena_strdup(a, dmf_text(s, 3)),
+                                 .id = arena_strdup(a, emu_text(s, 1)),
+                                 .project = arena_strdup(a, emu_text(s, 2)),
+                                 .company = arena_strdup(a, emu_text(s, 3)),
                                  .import = sqlite3_column_int(s, 4),
                                  .execute = sqlite3_column_int(s, 5),
-                                 .package_name = arena_strdup(a, dmf_text(s, 6)) };
+                                 .package_name = arena_strdup(a, emu_text(s, 6)) };
         sqlite3_reset(s);
     }
     return found;
@@ -82,7 +82,7 @@ void dmf_job_delete(struct emu *e, int64_t job)
     struct strbuf path = { 0 };
 
     for (size_t i = 0; i < COUNT(TABLES); i++)
-        dmf_exec(e, TABLES[i], "i", job);
+        emu_exec(e, TABLES[i], "i", job);
     dmf_job_path(e, job, ".zip", &path);
     (void)unlink(strbuf_str(&path));
     strbuf_release(&path);
@@ -94,12 +94,12 @@ void dmf_job_sweep(struct emu *e)
     sqlite3_stmt *s;
 
     /* Not when a job ends: the event that ends it may still be undone by a crash and then needs its package again. */
-    s = dmf_query(e, "select no from dmf_job where import and kept and end_ms is not null", "");
-    while (dmf_step(e, s)) {
+    s = emu_select(e, "select no from dmf_job where import and kept and end_ms is not null", "");
+    while (emu_step(e, s)) {
         dmf_job_path(e, sqlite3_column_int64(s, 0), ".zip", &path);
         (void)unlink(strbuf_str(&path));
     }
-    dmf_exec(e, "update dmf_job set kept = 0 where import and kept and end_ms is not null", "");
+    emu_exec(e, "update dmf_job set kept = 0 where import and kept and end_ms is not null", "");
     strbuf_release(&path);
 }
 
@@ -110,7 +110,7 @@ void dmf_error_add(struct emu *e, int64_t job, int ord, const struct dmf_error *
     /* Parts of broken rows end up in JSON answers. */
     dmf_clean(&record, x->record, strlen(x->record), 4000);
     dmf_clean(&text, x->text, strlen(x->text), DMF_MSG);
-    dmf_exec(e,
+    emu_exec(e,
              "insert into dmf_error(job, ord, stage, line, record, field, text) values(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
              "iitittt", job, (int64_t)ord, x->stage, x->line, strbuf_str(&record), x->field, strbuf_str(&text));
     strbuf_release(&record);
@@ -130,8 +130,8 @@ struct event {
 static const struct emu_entity *entity_of(struct emu *e, int64_t job, int ord)
 {
     sqlite3_stmt *s =
-        dmf_query(e, "select entity from dmf_job_entity where job = ?1 and ord = ?2", "ii", job, (int64_t)ord);
-    const struct emu_entity *en = dmf_step(e, s) ? emu_entity_by_label(&e->tenant, dmf_text(s, 0)) : NULL;
+        emu_select(e, "select entity from dmf_job_entity where job = ?1 and ord = ?2", "ii", job, (int64_t)ord);
+    const struct emu_entity *en = emu_step(e, s) ? emu_entity_by_label(&e->tenant, emu_text(s, 0)) : NULL;
 
     sqlite3_reset(s);
     return en;
@@ -144,24 +144,24 @@ static void start_next(struct emu *e, int64_t job, int64_t unit, int64_t at)
     int64_t level, sequence;
     bool any;
 
-    if (dmf_int(e,
+    if (emu_int(e,
                 "select count(*) from dmf_job_entity where job = ?1 and unit = ?2 and (state in (1, 2) or due_ms is "
                 "not null "
                 "or (state = 0 and staging_status = 'Executing'))",
                 "ii", job, unit))
         return;
-    s = dmf_query(
+    s = emu_select(
         e,
         "select level, sequence from dmf_job_entity where job = ?1 and unit = ?2 and state = 0 order by level, "
         "sequence limit 1",
         "ii", job, unit);
-    any = dmf_step(e, s);
+    any = emu_step(e, s);
     if (!any)
         return;
     level = sqlite3_column_int64(s, 0);
     sequence = sqlite3_column_int64(s, 1);
     sqlite3_reset(s);
-    dmf_exec(e,
+    emu_exec(e,
              "update dmf_job_entity set due_ms = iif(hangs, null, ?5), staging_start = ?5, staging_status = "
              "'Executing' where "
              "job = ?1 and unit = ?2 and level = ?3 and sequence = ?4 and state = 0",
@@ -172,13 +172,13 @@ static void start_next(struct emu *e, int64_t job, int64_t unit, int64_t at)
 static const char *verdict(struct emu *e, int64_t job, bool execute)
 {
     sqlite3_stmt *s =
-        dmf_query(e,
-                  "select total(staged), total(created + updated), total(staging_failed + target_failed), "
-                  "total(broken), sum(state = 3 and staging_status = 'NotRun') from dmf_job_entity where job = ?1",
-                  "i", job);
+        emu_select(e,
+                   "select total(staged), total(created + updated), total(staging_failed + target_failed), "
+                   "total(broken), sum(state = 3 and staging_status = 'NotRun') from dmf_job_entity where job = ?1",
+                   "i", job);
     int64_t good = 0, bad = 0;
 
-    if (dmf_step(e, s)) {
+    if (emu_step(e, s)) {
         good = sqlite3_column_int64(s, execute ? 1 : 0);
         bad = sqlite3_column_int64(s, 2) + sqlite3_column_int64(s, 3) + sqlite3_column_int64(s, 4);
     }
@@ -193,17 +193,17 @@ static void finish(struct emu *e, int64_t job, bool import, bool execute, int64_
     if (!import && !forced && strcmp(status, "Failed") != 0 && !dmf_export_finish(e, job))
         status = "Failed";
     /* The exported package becomes available a little after the job has ended. */
-    dmf_exec(e, "update dmf_job set status = ?2, end_ms = ?3, url_ms = ?4 where no = ?1", "itii", job, status, at,
+    emu_exec(e, "update dmf_job set status = ?2, end_ms = ?3, url_ms = ?4 where no = ?1", "itii", job, status, at,
              at + EMU_KNOB(e, d1_ms));
     if (execute)
-        dmf_exec(e, "delete from dmf_staging where job = ?1", "i", job);
+        emu_exec(e, "delete from dmf_staging where job = ?1", "i", job);
 }
 
 static void stop_job(struct emu *e, const struct event *v)
 {
-    bool partial = dmf_int(e, "select stop_partial from dmf_job where no = ?1", "i", v->job) != 0;
+    bool partial = emu_int(e, "select stop_partial from dmf_job where no = ?1", "i", v->job) != 0;
 
-    dmf_exec(
+    emu_exec(
         e,
         "update dmf_job_entity set state = 3, due_ms = null, staging_status = case staging_status when 'Waiting' "
         "then 'NotRun' when 'Executing' then 'Canceled' else staging_status end, target_status = case "
@@ -215,16 +215,16 @@ static void stop_job(struct emu *e, const struct event *v)
 
 static void entity_done(struct emu *e, const struct event *v, bool errors)
 {
-    dmf_exec(e, "update dmf_job_entity set state = 3, due_ms = null where job = ?1 and ord = ?2", "ii", v->job,
+    emu_exec(e, "update dmf_job_entity set state = 3, due_ms = null where job = ?1 and ord = ?2", "ii", v->job,
              (int64_t)v->ord);
     if (errors && (v->fail_level || v->fail_unit))
-        dmf_exec(
+        emu_exec(
             e,
             "update dmf_job_entity set state = 3, staging_status = 'NotRun', target_status = 'NotRun' where job = "
             "?1 and unit = ?2 and (?4 or level = ?3) and state = 0 and staging_status = 'Waiting'",
             "iiii", v->job, v->unit, v->level, (int64_t)v->fail_unit);
     start_next(e, v->job, v->unit, v->due);
-    if (!dmf_int(e, "select count(*) from dmf_job_entity where job = ?1 and state <> 3", "i", v->job))
+    if (!emu_int(e, "select count(*) from dmf_job_entity where job = ?1 and state <> 3", "i", v->job))
         finish(e, v->job, v->import, v->execute, v->due, NULL);
 }
 
@@ -247,7 +247,7 @@ static void begin_staging(struct emu *e, const struct event *v)
         dmf_stage(e, v->job, v->ord, &c);
     else
         dmf_export_entity(e, v->job, v->ord, &c);
-    dmf_exec(e,
+    emu_exec(e,
              "update dmf_job_entity set state = 1, due_ms = ?3, staging_end = ?3, to_process = ?4, staged = ?5, "
              "staging_failed = ?6, broken = ?7, created = ?8, tasks = ?9 where job = ?1 and ord = ?2",
              "iiiiiiiii", v->job, (int64_t)v->ord, v->due + cost(e, v, c.rows, true), c.rows, c.staged, c.failed,
@@ -256,39 +256,39 @@ static void begin_staging(struct emu *e, const struct event *v)
 
 static void end_staging(struct emu *e, const struct event *v)
 {
-    sqlite3_stmt *s = dmf_query(
+    sqlite3_stmt *s = emu_select(
         e, "select staging_failed, broken, staged, to_process from dmf_job_entity where job = ?1 and ord = ?2", "ii",
         v->job, (int64_t)v->ord);
     struct dmf_counts c = { 0 };
     int64_t rows = 0, staging_failed = 0;
 
-    if (dmf_step(e, s)) {
+    if (emu_step(e, s)) {
         staging_failed = sqlite3_column_int64(s, 0);
         c.broken = sqlite3_column_int(s, 1);
         rows = sqlite3_column_int64(s, 2);
     }
     sqlite3_reset(s);
-    dmf_exec(e, "update dmf_job_entity set staging_status = ?3 where job = ?1 and ord = ?2", "iit", v->job,
+    emu_exec(e, "update dmf_job_entity set staging_status = ?3 where job = ?1 and ord = ?2", "iit", v->job,
              (int64_t)v->ord, staging_failed || c.broken ? "Error" : "Finished");
     if (c.broken || !v->execute) {
-        dmf_exec(e, "update dmf_job_entity set target_status = 'NotRun' where job = ?1 and ord = ?2", "ii", v->job,
+        emu_exec(e, "update dmf_job_entity set target_status = 'NotRun' where job = ?1 and ord = ?2", "ii", v->job,
                  (int64_t)v->ord);
         entity_done(e, v, staging_failed || c.broken);
         return;
     }
     if (v->import)
         dmf_target(e, v->job, v->ord, &c);
-    dmf_exec(e,
+    emu_exec(e,
              "update dmf_job_entity set state = 2, due_ms = ?3, target_start = ?4, target_end = ?3, target_status = "
              "'Executing' "
              "where job = ?1 and ord = ?2",
              "iiii", v->job, (int64_t)v->ord, v->due + cost(e, v, rows, false), v->due);
     if (v->import)
-        dmf_exec(
+        emu_exec(
             e, "update dmf_job_entity set created = ?3, updated = ?4, target_failed = ?5 where job = ?1 and ord = ?2",
             "iiiii", v->job, (int64_t)v->ord, c.created, c.updated, c.failed);
     if (c.stopped) {
-        dmf_exec(e,
+        emu_exec(e,
                  "update dmf_job_entity set target_status = 'Error', target_end = target_start where job = ?1 and "
                  "ord = ?2",
                  "ii", v->job, (int64_t)v->ord);
@@ -298,12 +298,12 @@ static void end_staging(struct emu *e, const struct event *v)
 
 static void end_target(struct emu *e, const struct event *v)
 {
-    bool errors = dmf_int(e, "select target_failed from dmf_job_entity where job = ?1 and ord = ?2", "ii", v->job,
+    bool errors = emu_int(e, "select target_failed from dmf_job_entity where job = ?1 and ord = ?2", "ii", v->job,
                           (int64_t)v->ord) != 0,
-         staging_errors = dmf_int(e, "select staging_failed from dmf_job_entity where job = ?1 and ord = ?2", "ii",
+         staging_errors = emu_int(e, "select staging_failed from dmf_job_entity where job = ?1 and ord = ?2", "ii",
                                   v->job, (int64_t)v->ord) != 0;
 
-    dmf_exec(e, "update dmf_job_entity set target_status = ?3 where job = ?1 and ord = ?2", "iit", v->job,
+    emu_exec(e, "update dmf_job_entity set target_status = ?3 where job = ?1 and ord = ?2", "iit", v->job,
              (int64_t)v->ord, errors ? "Error" : "Finished");
     entity_done(e, v, errors || staging_errors);
 }
@@ -313,12 +313,12 @@ static void start_job(struct emu *e, int64_t job, bool import, bool execute, int
     int64_t unit = INT64_MIN;
     bool any = false, more;
 
-    dmf_exec(e, "update dmf_job set status = 'Executing' where no = ?1", "i", job);
+    emu_exec(e, "update dmf_job set status = 'Executing' where no = ?1", "i", job);
     do {
         sqlite3_stmt *s =
-            dmf_query(e, "select min(unit) from dmf_job_entity where job = ?1 and unit > ?2", "ii", job, unit);
+            emu_select(e, "select min(unit) from dmf_job_entity where job = ?1 and unit > ?2", "ii", job, unit);
 
-        more = dmf_step(e, s) && sqlite3_column_type(s, 0) != SQLITE_NULL;
+        more = emu_step(e, s) && sqlite3_column_type(s, 0) != SQLITE_NULL;
         if (more)
             unit = sqlite3_column_int64(s, 0);
         sqlite3_reset(s);
@@ -333,14 +333,14 @@ static void start_job(struct emu *e, int64_t job, bool import, bool execute, int
 static bool next_start(struct emu *e, int64_t now)
 {
     sqlite3_stmt *s =
-        dmf_query(e,
-                  "select no, import, execute, start_ms from dmf_job where status = 'NotRun' and start_ms <= ?1 "
-                  "order by start_ms, no limit 1",
-                  "i", now);
+        emu_select(e,
+                   "select no, import, execute, start_ms from dmf_job where status = 'NotRun' and start_ms <= ?1 "
+                   "order by start_ms, no limit 1",
+                   "i", now);
     int64_t job, at;
     bool import, execute;
 
-    if (!dmf_step(e, s))
+    if (!emu_step(e, s))
         return false;
     job = sqlite3_column_int64(s, 0);
     import = sqlite3_column_int(s, 1);
@@ -354,15 +354,15 @@ static bool next_start(struct emu *e, int64_t now)
 static bool next_event(struct emu *e, int64_t now)
 {
     sqlite3_stmt *s =
-        dmf_query(e,
-                  "select n.job, n.ord, n.state, n.due_ms, n.unit, n.level, n.fail_level, n.fail_unit, j.import, "
-                  "j.execute from dmf_job_entity n join dmf_job j on j.no = n.job where n.due_ms <= ?1 order by "
-                  "n.due_ms, n.job, n.ord limit 1",
-                  "i", now);
+        emu_select(e,
+                   "select n.job, n.ord, n.state, n.due_ms, n.unit, n.level, n.fail_level, n.fail_unit, j.import, "
+                   "j.execute from dmf_job_entity n join dmf_job j on j.no = n.job where n.due_ms <= ?1 order by "
+                   "n.due_ms, n.job, n.ord limit 1",
+                   "i", now);
     struct event v;
     const struct emu_entity *en;
 
-    if (!dmf_step(e, s))
+    if (!emu_step(e, s))
         return false;
     v = (struct event){ .job = sqlite3_column_int64(s, 0),
                         .ord = sqlite3_column_int(s, 1),
@@ -393,8 +393,8 @@ void emu_dmf_tick(struct emu *e)
 
     /* Each event is a savepoint of its own: a killed emulator has an event either whole or not at all. */
     while (more) {
-        dmf_exec(e, "savepoint dmf_event", "");
+        emu_exec(e, "savepoint dmf_event", "");
         more = next_start(e, now) || next_event(e, now);
-        dmf_exec(e, "release dmf_event", "");
+        emu_exec(e, "release dmf_event", "");
     }
 }

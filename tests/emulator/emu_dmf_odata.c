@@ -24,7 +24,7 @@ static void add_value(struct dmf_ask *a, sqlite3_stmt *s, int column, const stru
     } else if (p->kind == 'b' && sqlite3_column_type(s, column) == SQLITE_NULL) {
         strbuf_adds(b, "null");
     } else {
-        emu_json_str(b, dmf_text(s, column), strlen(dmf_text(s, column)));
+        emu_json_str(b, emu_text(s, column), strlen(emu_text(s, column)));
     }
 }
 
@@ -94,15 +94,10 @@ static void select_sql(const struct dmf_set *set, struct strbuf *sql)
     strbuf_addf(sql, " from %s%s ", set->from, strstr(set->from, " where ") ? " and " : " where ");
 }
 
-/* Runs text that depends on the request; such statements are not worth keeping. */
 sqlite3_stmt *dmf_prepare(struct dmf_ask *a, const struct strbuf *sql)
 {
-    sqlite3_stmt *s = NULL;
+    sqlite3_stmt *s = emu_prepare(a->e, strbuf_str(sql));
 
-    if (sqlite3_prepare_v2(a->e->db, strbuf_str(sql), -1, &s, NULL) != SQLITE_OK) {
-        fprintf(stderr, "dmfsync-emulator: %s in: %s\n", sqlite3_errmsg(a->e->db), strbuf_str(sql));
-        abort();
-    }
     if (sqlite3_bind_parameter_count(s))
         sqlite3_bind_int64(s, 1, emu_now_ms(a->e));
     return s;

@@ -8,6 +8,7 @@
 #define EMU_DMF_PARTS_H
 
 #include "emu_dmf.h"
+#include "emu_store.h"
 
 #include <zip.h>
 
@@ -96,16 +97,6 @@ size_t dmf_utf8_step(const char *p, size_t n); /* length of the well-formed char
 void dmf_clean(struct strbuf *out, const char *p, size_t n, size_t max);
 /* ASCII case folding of a copy, for keys: the service compares without case. */
 void dmf_fold(struct strbuf *out, const char *p, size_t n);
-
-/* ---- SQL (emu_dmf.c) ---- */
-/* Prepared, bound by `types`: t text (NULL = null), i int64_t, b blob (pointer, size_t). Reset it after reading. */
-sqlite3_stmt *dmf_query(struct emu *e, const char *sql, const char *types, ...);
-void dmf_exec(struct emu *e, const char *sql, const char *types, ...);
-bool dmf_step(struct emu *e,
-              sqlite3_stmt *s); /* true = a row; at the end it is reset. Ends the emulator on an error */
-int64_t dmf_int(struct emu *e, const char *sql, const char *types,
-                ...); /* first column of the first row, 0 = no row */
-const char *dmf_text(sqlite3_stmt *s, int column); /* "" for null */
 
 const struct emu_format *dmf_format(const struct emu *e, const char *name); /* NULL = no such source data format */
 

@@ -82,7 +82,7 @@ static bool line_valid(struct dmf_ask *a, const struct change *ch, size_t n, boo
                *format = changed(ch, n, "SourceFormat"), *skip = changed(ch, n, "SkipStaging");
     const struct emu_entity *en = label ? emu_entity_by_label(&a->e->tenant, label) : NULL;
 
-    if (create && !dmf_int(a->e, "select count(*) from dmf_project where Name = ?1", "t", project))
+    if (create && !emu_int(a->e, "select count(*) from dmf_project where Name = ?1", "t", project))
         return refuse_write(a, arena_printf(a->q->arena, "Data project %s does not exist.", project));
     if (create && !en)
         return refuse_write(a,

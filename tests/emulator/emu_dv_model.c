@@ -620,9 +620,12 @@ static void find_version(struct emu *e)
     d->version = 70000;
     for (size_t i = 0; i < d->n; i++) {
         char sql[160];
+        sqlite3_stmt *s;
 
         snprintf(sql, sizeof(sql), "select max(versionnumber) from \"dv_%s\"", d->tables[i].logical);
-        v = dv_int(e, sql, NULL);
+        s = dv_prepare(e, sql);
+        v = dv_step(e, s) ? sqlite3_column_int64(s, 0) : 0;
+        sqlite3_finalize(s);
         if (v > d->version)
             d->version = v;
     }

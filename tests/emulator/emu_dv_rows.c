@@ -427,13 +427,13 @@ static bool unlink_references(struct dv_op *op, const struct dv_table *t, const 
                 snprintf(sql, sizeof(sql),
                          "select \"%s\" from \"dv_%s\" where \"%s\" = ?1 and \"%s\" is not null and \"%s\" <> ?2 limit 1",
                          r->cols[0].name, r->logical, c->name, c->name, r->cols[0].name);
-                s = emu_sql(op->e, sql);
+                s = dv_prepare(op->e, sql);
                 dv_bind(s, 1, id);
                 dv_bind(s, 2, r == t ? id : "");
                 found = dv_step(op->e, s);
                 if (found)
                     snprintf(other, sizeof(other), "%s", (const char *)sqlite3_column_text(s, 0));
-                sqlite3_reset(s);
+                sqlite3_finalize(s);
                 if (!found)
                     break;
                 if (restricted || c->role == DV_OWNERID)

@@ -18,6 +18,11 @@
  */
 void emu_fno_error(struct emu_response *r, struct emu_request *q, int status, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/* "http://host" as the client wrote it: links in answers echo it. */
+const char *emu_fno_base(const struct emu_request *q);
+/* JSON answer of this status; the body is the caller's. */
+void emu_fno_json(struct emu_response *r, struct emu_request *q, int status);
+
 /* Any case -> the company's lower-case id; "" -> the calling user's own ("dat"); NULL = there is no such company. */
 const char *emu_fno_company(struct emu *e, const char *id);
 /* The last change number given out: rows with a larger one were written later. */

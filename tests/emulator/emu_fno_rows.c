@@ -8,6 +8,7 @@
 #include "emu_fno.h"
 
 #include "emu_dmf.h"
+#include "emu_dualwrite.h"
 #include "emu_store.h"
 
 #include <inttypes.h>
@@ -123,6 +124,14 @@ static int decimal_collation(void *arg, int na, const void *a, int nb, const voi
     return ma ? -rc : rc;
 }
 
+static void run(struct emu *e, const char *sql)
+{
+    sqlite3_stmt *s = emu_prepare(e, sql);
+
+    (void)emu_step(e, s);
+    sqlite3_finalize(s);
+}
+
 static void prepare_table(struct emu *e, const struct emu_entity *en, struct rows *r)
 {
     struct strbuf t = STRBUF(0), sql = STRBUF(0), columns = STRBUF(0), order = STRBUF(0), where = STRBUF(0);
@@ -146,19 +155,19 @@ static void prepare_table(struct emu *e, const struct emu_entity *en, struct row
         }
     }
     strbuf_adds(&sql, ")");
-    emu_exec(e, sql.buf, "");
+    run(e, sql.buf);
     strbuf_reset(&sql);
     strbuf_addf(&sql, "create unique index if not exists \"key_%s\" on %s(%s)", en->set, t.buf, order.buf);
-    emu_exec(e, sql.buf, "");
+    run(e, sql.buf);
     strbuf_reset(&sql);
     strbuf_addf(&sql, "create index if not exists \"chg_%s\" on %s(chg)", en->set, t.buf);
-    emu_exec(e, sql.buf, "");
+    run(e, sql.buf);
     for (size_t i = 0; i < en->n; i++)
         if (en->fields[i].ref_entity) { /* for the question who depends on a row; most references are empty */
             strbuf_reset(&sql);
             strbuf_addf(&sql, "create index if not exists \"ref_%s_%s\" on %s(\"%s\", company) where \"%s\" <> ''",
                         en->set, en->fields[i].name, t.buf, en->fields[i].name, en->fields[i].name);
-            emu_exec(e, sql.buf, "");
+            run(e, sql.buf);
         }
     strbuf_reset(&sql);
     strbuf_addf(&sql, "select %s from %s where %s", columns.buf, t.buf, where.buf);
@@ -188,7 +197,7 @@ static void prepare_table(struct emu *e, const struct emu_entity *en, struct row
     strbuf_release(&where);
 }
 
-/* Relations, from both ends. */
+/* Relations, from both ends. The store's collation makes keys and references compare without case. */
 static void prepare_relations(struct emu *e, const struct emu_entity *en, struct rows *r)
 {
     struct strbuf sql = STRBUF(0);
@@ -577,6 +586,8 @@ bool emu_fno_delete(struct emu *e, const struct emu_entity *en, const char *comp
         if (!ok)
             snprintf(msg, msg_size, "%s cannot be deleted while dependent %s exist.", en->label, dep->en->label);
     }
+    if (ok)
+        ok = emu_dualwrite_fno_deleting(e, en, en->shared ? NULL : w.company, key, n, msg, msg_size);
     if (ok) {
         sqlite3_reset(w.rows->remove);
         sqlite3_bind_int64(w.rows->remove, 1, w.recid);

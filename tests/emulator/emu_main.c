@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "emu_fault.h"
+#include "emu_fno.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -287,8 +288,8 @@ static enum ec start(struct emu *e, const struct options *o, struct err *reterr)
     emu_clock_scale(e, EMU_KNOB(e, time_scale));
     e->time_offset_ms = 0;
     emu_store_begin(e);
-    emu_fno_init(e);
     emu_dv_init(e);
+    emu_fno_init(e);
     emu_store_commit(e);
     return EC_OK;
 }
@@ -351,6 +352,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < EMU_SERVICES; i++)
         emu_http_stop(l[i]);
     emu_fault_free(&e);
+    emu_fno_free(&e);
     emu_store_close(&e);
     arena_release(&e.tenant.arena);
     return ec_exit_status(rc);

@@ -61,6 +61,7 @@ static const struct {
     { CANON_INT, "9223372036854775808999", "9223372036854775808999" },
     { CANON_INT, "5.00", "5" },
     { CANON_INT, "1E3", "1000" },
+    { CANON_INT, "-0.00E-5", "0" },
     { CANON_INT, "5.5", BAD },
     { CANON_INT, "15E-1", BAD },
     { CANON_INT, "", "~" },

@@ -501,6 +501,12 @@ static void source_fails(void **state)
     bool more;
 
     (void)state;
+    CHECK_OK(csv_open_memory("m", "a\n1\n", 4, NULL, &r, &e), &e);
+    CHECK(csv_seek(r, 5, 3, 2, &e) == EC_STATE, "beyond the memory: %s", e.msg);
+    CHECK_OK(csv_seek(r, 4, 3, 2, &e), &e);
+    CHECK_OK(csv_next(r, &a, &row, &more, &e), &e);
+    CHECK(!more, "its very end is fine");
+    csv_close(r);
     CHECK_OK(csv_open_stream("s", fail_fill, &calls, NULL, &r, &e), &e);
     CHECK_OK(csv_next(r, &a, &row, &more, &e), &e);
     CHECK(csv_next(r, &a, &row, &more, &e) == EC_NET, "half a row is not a row");

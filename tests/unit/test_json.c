@@ -72,6 +72,7 @@ static void texts(void **state)
         { "lone high", "\"\\uD83D\"", EC_FORMAT, NULL },
         { "lone high, then text", "\"\\uD83Dx\"", EC_FORMAT, NULL },
         { "lone high, then escape", "\"\\uD83D\\n\"", EC_FORMAT, NULL },
+        { "high, then another escape", "\"\\uD83D\\u0041\"", EC_FORMAT, NULL },
         { "two highs", "\"\\uD83D\\uD83D\\uDE00\"", EC_FORMAT, NULL },
         { "lone low", "\"\\uDE00\"", EC_FORMAT, NULL },
         { "lone in a name", "{\"\\uD83D\":1}", EC_FORMAT, NULL },
