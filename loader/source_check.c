@@ -64,8 +64,9 @@ static struct cell plain_number(struct cell literal, struct arena *a)
 {
     struct canon_rule r = { .type = CANON_DECIMAL, .scale = -1 };
     struct cell out = CELL_ABSENT;
+    const char *why;
 
-    if (canon_cell(&r, NULL, literal, a, &out, NULL) != CANON_FINE)
+    if (canon_cell(&r, NULL, literal, a, &out, &why) != CANON_FINE)
         return CELL_ABSENT;
     return out;
 }

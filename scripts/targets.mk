@@ -61,7 +61,7 @@ install: all
 	install -m 755 $(B)/dmfsync $(B)/dmfsync-emulator $(DESTDIR)$(PREFIX)/bin/
 	$(B)/dmfsync help --manual >$(B)/dmfsync.1
 	install -m 644 $(B)/dmfsync.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 README.md LICENSE CHANGELOG.md $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/dmfsync/
+	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/dmfsync/
 
 ## layers      fails when a folder includes upward
 layers:

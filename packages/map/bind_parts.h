@@ -20,6 +20,12 @@ void bind_choose_key(struct binding *b, const struct bind_settings *set, struct 
 struct cell bind_enum_spelling(const struct fno_field *f, struct cell text, bool *ret_known);
 const struct map_pair *bind_pair_by_key(const struct map_field *mf, struct cell key);
 const struct map_pair *bind_pair_by_value(const struct bound_field *f, struct cell value);
+/* The blank token of value maps: "" anywhere, the word "blank" where it cannot be a text of its own. */
+bool bind_blank_key(const struct bound_field *f, struct cell key);
+bool bind_blank_value(const struct bound_field *f, struct cell value);
+/* The pair for nothing on F&O's side, and on Dataverse's; NULL = the map has none. */
+const struct map_pair *bind_pair_of_blank_key(const struct bound_field *f);
+const struct map_pair *bind_pair_of_blank_value(const struct bound_field *f);
 /* Is the canonical cell of this value-map field in F&O's words (else in Dataverse's)? */
 static inline bool bind_in_fno_words(const struct bound_field *f)
 {

@@ -33,11 +33,16 @@ static struct cell from_fno_words(const struct bound_field *f, size_t i, struct 
     const struct map_pair *p;
     bool known;
 
-    if (cell_blank(in) && f->f->type != FNO_ENUM)
-        return CELL_ABSENT;
+    if (cell_blank(in) && f->f->type != FNO_ENUM) {
+        p = bind_pair_of_blank_key(f);
+        return p && !bind_in_fno_words(f) && !bind_blank_value(f, p->value) ? canonical(f, i, p->value, a, fs)
+                                                                            : CELL_ABSENT;
+    }
     if (f->f->type == FNO_ENUM) {
+        if (cell_blank(in) && (!f->f->en || !f->f->en->n))
+            return CELL_ABSENT;
         if (cell_blank(in)) /* F&O knows no null: a blank enum is its first element */
-            return f->f->en && f->f->en->n && bind_in_fno_words(f) ? f->f->en->members[0] : CELL_ABSENT;
+            in = f->f->en->members[0];
         in = bind_enum_spelling(f->f, in, &known);
         if (!known) {
             fault(fs, i, "no element of the enum", in);
@@ -49,6 +54,8 @@ static struct cell from_fno_words(const struct bound_field *f, size_t i, struct 
         fault(fs, i, "no entry in the value map", in);
         return in;
     }
+    if (!bind_in_fno_words(f) && bind_blank_value(f, p->value))
+        return CELL_ABSENT;
     return canonical(f, i, bind_in_fno_words(f) ? in : p->value, a, fs);
 }
 
@@ -98,11 +105,13 @@ static struct cell from_dv_words(const struct bound_field *f, size_t i, struct c
     const struct map_pair *p;
     bool known;
 
-    if (cell_absent(in))
-        return CELL_ABSENT;
     if (!bind_in_fno_words(f))
         return canonical(f, i, in, a, fs);
-    p = bind_pair_by_value(f, in);
+    p = cell_blank(in) ? bind_pair_of_blank_value(f) : bind_pair_by_value(f, in);
+    if (cell_blank(in) && !p)
+        return CELL_ABSENT;
+    if (p && bind_blank_key(f, p->key))
+        return CELL_ABSENT;
     if (!p) {
         /* A value that the map does not know is a difference, not a fault: nobody may be able to write it back. */
         return cell_printf(a, "=%.*s", (int)in.len, in.ptr);
@@ -323,14 +332,15 @@ bool bind_to_dv_value(const struct binding *b, int field, struct cell canonical_
         *ret_why = "the row that the lookup points at is not known";
         return false;
     }
-    if (f->kind == BOUND_VALUEMAP && bind_in_fno_words(f) && !cell_absent(canonical_cell)) {
-        const struct map_pair *p = bind_pair_by_key(f->mf, canonical_cell);
+    if (f->kind == BOUND_VALUEMAP && bind_in_fno_words(f)) {
+        bool blank = cell_blank(canonical_cell);
+        const struct map_pair *p = blank ? bind_pair_of_blank_key(f) : bind_pair_by_key(f->mf, canonical_cell);
 
-        if (!p) {
+        if (!p && !blank) {
             *ret_why = "no entry in the value map";
             return false;
         }
-        canonical_cell = p->value;
+        canonical_cell = p && !bind_blank_value(f, p->value) ? p->value : CELL_ABSENT;
     }
     if (numeric_column(f->c) && canonical_cell.len && !json_number(canonical_cell)) {
         *ret_why = "not a number";

@@ -35,6 +35,11 @@ static bool bool_word(struct cell c, bool *ret)
     return false;
 }
 
+static bool text(const struct dv_column *c)
+{
+    return c->type == DV_STRING || c->type == DV_MEMO;
+}
+
 static bool same_value(const struct dv_column *c, struct cell v, struct cell w)
 {
     bool a, b;
@@ -46,6 +51,32 @@ const struct map_pair *bind_pair_by_value(const struct bound_field *f, struct ce
 {
     for (size_t i = 0; i < f->mf->n_pairs; i++)
         if (same_value(f->c, f->mf->pairs[i].value, value))
+            return &f->mf->pairs[i];
+    return NULL;
+}
+
+bool bind_blank_key(const struct bound_field *f, struct cell key)
+{
+    return cell_blank(key) || (f->f->type != FNO_ENUM && cell_ieq(key, CELL_LIT("blank")));
+}
+
+bool bind_blank_value(const struct bound_field *f, struct cell value)
+{
+    return cell_blank(value) || (!text(f->c) && cell_ieq(value, CELL_LIT("blank")));
+}
+
+const struct map_pair *bind_pair_of_blank_key(const struct bound_field *f)
+{
+    for (size_t i = 0; i < f->mf->n_pairs; i++)
+        if (bind_blank_key(f, f->mf->pairs[i].key))
+            return &f->mf->pairs[i];
+    return NULL;
+}
+
+const struct map_pair *bind_pair_of_blank_value(const struct bound_field *f)
+{
+    for (size_t i = 0; i < f->mf->n_pairs; i++)
+        if (bind_blank_value(f, f->mf->pairs[i].value))
             return &f->mf->pairs[i];
     return NULL;
 }
@@ -88,11 +119,6 @@ static void mismatch(const struct bound_field *f, const char *fno, const char *h
 {
     bind_problem(bad, CELL_FMT ": %s does not fit Dataverse column '" CELL_FMT "' (DIPV1030)%s", CELL_ARG(f->name),
                  fno, CELL_ARG(f->c->name), hint);
-}
-
-static bool text(const struct dv_column *c)
-{
-    return c->type == DV_STRING || c->type == DV_MEMO;
 }
 
 /* A plain pair: the rule is the narrower of both types. */
@@ -164,21 +190,24 @@ static void value_map_rule(struct bound_field *f, struct bind_problems *bad)
         if (bind_pair_by_key(mf, mf->pairs[i].key) != &mf->pairs[i])
             bind_problem(bad, CELL_FMT ": the value map has '" CELL_FMT "' twice (case does not count)",
                          CELL_ARG(f->name), CELL_ARG(mf->pairs[i].key));
-        if (f->c->type == DV_BOOLEAN && !bool_word(mf->pairs[i].value, &b))
+        if (f->c->type == DV_BOOLEAN && !bind_blank_value(f, mf->pairs[i].value) &&
+            !bool_word(mf->pairs[i].value, &b))
             bind_problem(bad, CELL_FMT ": the value map gives '" CELL_FMT "' for a yes/no column (DIPV1030)",
                          CELL_ARG(f->name), CELL_ARG(mf->pairs[i].value));
     }
     if (f->dir == DIR_BOTH)
         for (size_t i = 0; i < mf->n_pairs; i++)
             for (size_t k = 0; k < i; k++)
-                if (same_value(f->c, mf->pairs[i].value, mf->pairs[k].value))
+                if (same_value(f->c, mf->pairs[i].value, mf->pairs[k].value) ||
+                    (bind_blank_value(f, mf->pairs[i].value) && bind_blank_value(f, mf->pairs[k].value)))
                     bind_problem(bad,
                                  CELL_FMT ": the two-way value map gives '" CELL_FMT "' for both '" CELL_FMT
                                           "' and '" CELL_FMT "', so the way back is not defined",
                                  CELL_ARG(f->name), CELL_ARG(mf->pairs[i].value), CELL_ARG(mf->pairs[k].key),
                                  CELL_ARG(mf->pairs[i].key));
     if (bind_in_fno_words(f)) {
-        f->rule = (struct canon_rule){ .type = f->f->type == FNO_ENUM ? CANON_WORD : CANON_TEXT };
+        /* Keys of texts are matched ignoring case, too ("us" for "US"), so that is no difference either. */
+        f->rule = (struct canon_rule){ .type = CANON_WORD };
         if (f->f->en && f->f->en->n)
             f->rule.zero = f->f->en->members[0];
     } else {

@@ -1,6 +1,6 @@
 /*
- * The admin port: what a test or a demonstration needs beside the services. Knobs, clock, faults, counters, dumps of both
- * sides, and "a user edits a record". JSON in and out, no sign-in; it listens on loopback only.
+ * The admin port: what a test or a demonstration needs beside the services. Knobs, clock, faults, counters, dumps of
+ * both sides, and "a user edits a record". JSON in and out, no sign-in; it listens on loopback only.
  */
 #include "emu_dmf.h"
 #include "emu_dualwrite.h"

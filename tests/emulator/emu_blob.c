@@ -1,7 +1,7 @@
 /*
- * Blob storage as far as packages need it: Put Blob, Put Block, Put Block List, Get Blob with ranges, all through signed
- * URLs. Blobs are files; SQLite knows which file is which blob. Facts follow the storage service's REST reference ("Put
- * Blob", "Put Block", "Status and error codes") and captured URLs of Finance & Operations.
+ * Blob storage as far as packages need it: Put Blob, Put Block, Put Block List, Get Blob with ranges, all through
+ * signed URLs. Blobs are files; SQLite knows which file is which blob. Facts follow the storage service's REST
+ * reference ("Put Blob", "Put Block", "Status and error codes") and captured URLs of Finance & Operations.
  */
 #include "emu_blob.h"
 
@@ -264,7 +264,9 @@ static void fail(struct blob_call *c, int status, const char *code, const char *
                     code, text);
 }
 
-/* The version of the service that answers: x-ms-version, else the one that the URL was signed with; NULL = refused. */
+/*
+ * The version of the service that answers: x-ms-version, else the one that the URL was signed with; NULL = refused.
+ */
 static const char *version_of(struct blob_call *c)
 {
     const char *v = emu_header(c->q, "x-ms-version"), *sv = emu_query(c->q, "sv");
@@ -420,7 +422,10 @@ static void put_block_list(struct blob_call *c)
     stored(c, etag);
 }
 
-/* "bytes=a-b", "bytes=a-", "bytes=-n" -> [from, to). False = not satisfiable; a form that is not understood is ignored. */
+/*
+ * "bytes=a-b", "bytes=a-", "bytes=-n" -> [from, to). False = not satisfiable; a form that is not understood is
+ * ignored.
+ */
 static bool range_of(const char *h, int64_t size, int64_t *from, int64_t *to, bool *ret_partial)
 {
     char *end;

@@ -328,7 +328,7 @@ bool dv_create(struct dv_op *op, const struct dv_table *t, const char *id, struc
         return false;
     if (id && dv_exists(op->e, t, id))
         return dv_refuse(&op->fail, 412, "0x80040237", "A record with matching key values already exists.");
-    if (id)
+    if (id && id != ret_id) /* callers may give the same buffer for both */
         snprintf(ret_id, 37, "%s", id);
     if (!check_keys(op, t, id ? id : "", v, NULL) || !check_unique(op, t, id ? id : "", v, NULL))
         return false;

@@ -3,8 +3,8 @@
  *
  *   on SERVICE METHOD PATH-GLOB [body GLOB] [nth N | every N | from A to B | chance P] do ACTION
  *
- * The first rule that fires decides. A rule counts the requests that it matches, fired or not; chances are drawn from the
- * seed, the rule and that count, so they do not depend on anything else.
+ * The first rule that fires decides. A rule counts the requests that it matches, fired or not; chances are drawn from
+ * the seed, the rule and that count, so they do not depend on anything else.
  */
 #include "emu_fault.h"
 

@@ -1,7 +1,7 @@
 /*
- * $filter and $orderby -> SQL: recursive descent over "OData Version 4.0 Part 2: URL Conventions", as much of it as the
- * service takes. Every operand knows what it is, so that a comparison of things that do not compare is refused as the
- * service refuses it.
+ * $filter and $orderby -> SQL: recursive descent over "OData Version 4.0 Part 2: URL Conventions", as much of it as
+ * the service takes. Every operand knows what it is, so that a comparison of things that do not compare is refused as
+ * the service refuses it.
  */
 #include "emu_filter.h"
 

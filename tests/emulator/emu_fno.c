@@ -1,8 +1,8 @@
 /*
  * Finance & Operations: who may call, which part answers, and what every answer has in common.
  *
- * 401: no valid token for this environment. 403: a valid token of an application that is not registered here ("Troubleshoot
- * service authentication"); older reports say 401, hence the knob. $metadata answers any valid token.
+ * 401: no valid token for this environment. 403: a valid token of an application that is not registered here
+ * ("Troubleshoot service authentication"); older reports say 401, hence the knob. $metadata answers any valid token.
  */
 #include "emu_fno.h"
 

@@ -1,11 +1,11 @@
 /*
  * emu_fno.h -- Finance & Operations: what the other parts of the emulator may call.
  *
- * Rows of public entities live in one SQLite table per entity (emu_fno_rows.c). A value is a text in one canonical form
- * per type: strings without trailing blanks, enums as element names, reals as plain decimal text without superfluous
- * zeros, integers as digits, dates "yyyy-MM-dd", date-times "yyyy-MM-ddTHH:mm:ssZ". There are no nulls: the empty value
- * is "", the first element, "0", "1900-01-01" or "1900-01-01T00:00:00Z". Keys compare without case. Companies are kept
- * in lower case.
+ * Rows of public entities live in one SQLite table per entity (emu_fno_rows.c). A value is a text in one canonical
+ * form per type: strings without trailing blanks, enums as element names, reals as plain decimal text without
+ * superfluous zeros, integers as digits, dates "yyyy-MM-dd", date-times "yyyy-MM-ddTHH:mm:ssZ". There are no nulls:
+ * the empty value is "", the first element, "0", "1900-01-01" or "1900-01-01T00:00:00Z". Keys compare without case.
+ * Companies are kept in lower case.
  */
 #ifndef EMU_FNO_H
 #define EMU_FNO_H
@@ -39,22 +39,23 @@ typedef bool emu_fno_row_cb(void *arg, const struct emu_fno_row *row); /* false 
 void emu_fno_scan(struct emu *e, const struct emu_entity *en, const char *company, int64_t changed_after,
                   emu_fno_row_cb *cb, void *arg);
 /* The row with this key (all key fields among `key`); false = there is none. `cb` may be NULL. */
-bool emu_fno_find(struct emu *e, const struct emu_entity *en, const char *company, const struct emu_value *key, size_t n,
-                  emu_fno_row_cb *cb, void *arg);
+bool emu_fno_find(struct emu *e, const struct emu_entity *en, const char *company, const struct emu_value *key,
+                  size_t n, emu_fno_row_cb *cb, void *arg);
 
 /*
- * emu_fno_upsert() with the three outcomes told apart. `v` may leave fields out: they keep their value or, in a new row,
- * get their default. EMU_FNO_REFUSED leaves `msg`; the row is as it was.
+ * emu_fno_upsert() with the three outcomes told apart. `v` may leave fields out: they keep their value or, in a new
+ * row, get their default. EMU_FNO_REFUSED leaves `msg`; the row is as it was.
  */
 enum emu_fno_outcome { EMU_FNO_REFUSED, EMU_FNO_CREATED, EMU_FNO_UPDATED, EMU_FNO_UNCHANGED };
 enum emu_fno_outcome emu_fno_write(struct emu *e, const struct emu_entity *en, const char *company,
                                    const struct emu_value *v, size_t n, char *msg, size_t msg_size);
 
 /*
- * Text -> canonical text of the field's type (emu_fno_value.c). Enums by element name in any case; dates and date-times in
- * any ISO form. False: `msg` says why.
+ * Text -> canonical text of the field's type (emu_fno_value.c). Enums by element name in any case; dates and
+ * date-times in any ISO form. False: `msg` says why.
  */
-bool emu_fno_canon(const struct emu_field *f, const char *p, size_t n, struct strbuf *out, char *msg, size_t msg_size);
+bool emu_fno_canon(const struct emu_field *f, const char *p, size_t n, struct strbuf *out, char *msg,
+                   size_t msg_size);
 const char *emu_fno_empty(const struct emu_field *f); /* the type's empty value */
 /* Companies of the tenant in lower case, in the order of the definition; NULL = no more. */
 const char *emu_fno_company_at(const struct emu *e, size_t i);

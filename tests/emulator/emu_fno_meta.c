@@ -1,8 +1,9 @@
 /*
  * The metadata service of Finance & Operations (/Metadata/...) and the OData schema (/data/$metadata).
  *
- * Four names belong to an entity: AOT name (DataEntities.Name), public entity name, public collection name, label. Labels
- * come as references (@Tenant:...) that /Metadata/Labels turns into texts, one at a time; filters on labels are refused.
+ * Four names belong to an entity: AOT name (DataEntities.Name), public entity name, public collection name, label.
+ * Labels come as references (@Tenant:...) that /Metadata/Labels turns into texts, one at a time; filters on labels
+ * are refused.
  */
 #include "emu_fno.h"
 

@@ -1,6 +1,6 @@
 /*
- * OData of Finance & Operations: public entities as entity sets. Reading with the query options that the service takes,
- * server-driven paging, one record by key ("Open Data Protocol (OData)", "Cross-company behavior").
+ * OData of Finance & Operations: public entities as entity sets. Reading with the query options that the service
+ * takes, server-driven paging, one record by key ("Open Data Protocol (OData)", "Cross-company behavior").
  */
 #include "emu_fno_parts.h"
 
@@ -152,8 +152,8 @@ static bool add_where(struct fno_ask *a, struct strbuf *sql)
 
 /* ---- paging ---- */
 /*
- * A link's token is either "k" and the key of the last row, where rows come in key order, or "o" and the number of rows
- * that were sent, where they do not. To clients it is opaque.
+ * A link's token is either "k" and the key of the last row, where rows come in key order, or "o" and the number of
+ * rows that were sent, where they do not. To clients it is opaque.
  */
 struct page {
     int64_t skip, top, size;

@@ -1,6 +1,6 @@
 /*
- * emu_fno_parts.h -- what the files of the OData part (emu_fno_odata.c, emu_fno_write.c) share. A function that returns
- * false has answered the request.
+ * emu_fno_parts.h -- what the files of the OData part (emu_fno_odata.c, emu_fno_write.c) share. A function that
+ * returns false has answered the request.
  */
 #ifndef EMU_FNO_PARTS_H
 #define EMU_FNO_PARTS_H
@@ -15,7 +15,7 @@ struct fno_ask {
     struct emu_request *q;
     struct emu_response *r;
     const struct emu_entity *en;
-    bool cross;     /* all companies, not only the caller's own */
+    bool cross; /* all companies, not only the caller's own */
     bool *selected; /* by field, NULL = all */
     bool company_selected;
 };

@@ -366,7 +366,7 @@ static bool take_values(struct write *w, const struct emu_value *v, size_t n)
             break;
         }
         i = (size_t)(f - w->en->fields);
-        if (!v[k].value) { /* blank: in a new row the default; what is defaulted stays as it is, anything else is emptied */
+        if (!v[k].value) { /* blank: the default in a new row; later on, what has a default stays, the rest is emptied */
             bool defaulted = f->default_value || f->default_from_company || f->sequence;
 
             w->given[i] = !defaulted;

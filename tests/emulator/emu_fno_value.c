@@ -1,6 +1,6 @@
 /*
- * Values of Finance & Operations fields: any accepted text -> the one text that the row store keeps. Reals never pass a
- * binary floating-point number: numeric(32, 6) has more digits than one can hold.
+ * Values of Finance & Operations fields: any accepted text -> the one text that the row store keeps. Reals never pass
+ * a binary floating-point number: numeric(32, 6) has more digits than one can hold.
  */
 #include "emu_fno.h"
 
@@ -66,7 +66,10 @@ static bool canon_enum(const struct emu_field *f, const char *p, size_t n, struc
     return bad(f, p, n, "is not an element of the enumeration of", msg, msg_size);
 }
 
-/* Digits of a decimal literal, exponent applied, into buf with the point at *ret_point. False = not one, or too long. */
+/*
+ * Digits of a decimal literal, exponent applied, into buf with the point at *ret_point. False = not one, or too
+ * long.
+ */
 static bool decimal_digits(const char *p, size_t n, char *buf, size_t size, size_t *ret_n, long *ret_point)
 {
     size_t i = 0, k = 0;

@@ -1,6 +1,7 @@
 /*
- * Writing over OData of Finance & Operations: create, update, delete. Statuses and texts as observed: a refused write is
- * 400 with the Infolog in the inner message, a missing row on update is 400 as well, a version that has changed is 412.
+ * Writing over OData of Finance & Operations: create, update, delete. Statuses and texts as observed: a refused write
+ * is 400 with the Infolog in the inner message, a missing row on update is 400 as well, a version that has changed is
+ * 412.
  */
 #include "emu_fno_parts.h"
 
@@ -119,7 +120,6 @@ static const char *body_value(const struct body *b, const char *name)
     return NULL;
 }
 
-/* The table that a message about an existing record names. */
 static void create_record(struct fno_ask *a, const struct body *b)
 {
     const struct emu_entity *en = a->en;

@@ -1,8 +1,8 @@
 /*
  * Knobs: the points at which real environments may differ, and the emulator's measures of time and size.
  *
- * Those that stand for an uncertainty about the services can be flipped together: a client that holds for the defaults,
- * for everything flipped and for random mixes does not depend on a guess.
+ * Those that stand for an uncertainty about the services can be flipped together: a client that holds for the
+ * defaults, for everything flipped and for random mixes does not depend on a guess.
  */
 #include "emu_store.h"
 

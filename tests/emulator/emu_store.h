@@ -1,12 +1,13 @@
 /*
- * emu_store.h -- the emulator's database, its simulated clock, its knobs and the token check: what the core's files share.
+ * emu_store.h -- the emulator's database, its simulated clock, its knobs and the token check: what the core's files
+ * share.
  */
 #ifndef EMU_STORE_H
 #define EMU_STORE_H
 
 #include "emu.h"
 
-/* ---- database (emu_store.c): <dir>/tenant.db, WAL without syncing: survives the end of the process, not of the machine ---- */
+/* ---- database (emu_store.c): <dir>/tenant.db survives the end of the process, not of the machine ---- */
 enum ec emu_store_open(struct emu *e, struct err *reterr);
 void emu_store_close(struct emu *e);
 /* Around every request: its changes are there as a whole or not at all. */
@@ -16,11 +17,12 @@ void emu_store_commit(struct emu *e);
 /* emu_sql() bound by `types`: t text (NULL = null), i int64_t. Reset it after reading. */
 sqlite3_stmt *emu_select(struct emu *e, const char *sql, const char *types, ...);
 void emu_exec(struct emu *e, const char *sql, const char *types, ...);
-int64_t emu_int(struct emu *e, const char *sql, const char *types, ...); /* first column of the first row, 0 = no row */
+int64_t emu_int(struct emu *e, const char *sql, const char *types,
+                ...); /* first column of the first row, 0 = no row */
 /* true = a row; at the end the statement is reset. Ends the emulator on an error. */
 bool emu_step(struct emu *e, sqlite3_stmt *s);
 sqlite3_stmt *emu_prepare(struct emu *e, const char *sql); /* not cached: the caller finalizes */
-const char *emu_text(sqlite3_stmt *s, int column);         /* "" for null */
+const char *emu_text(sqlite3_stmt *s, int column); /* "" for null */
 int64_t emu_state(struct emu *e, const char *name, int64_t dflt); /* a number that outlives the process */
 void emu_state_set(struct emu *e, const char *name, int64_t value);
 
@@ -39,8 +41,8 @@ bool emu_unbase64(const char *p, size_t n, struct strbuf *out); /* either alphab
 
 /* ---- knobs (emu_knobs.c) ---- */
 void emu_knobs_default(struct emu *e);
-bool emu_knob_set(struct emu *e, const char *name, int64_t value);       /* false = no such knob */
-bool emu_knobs_flip(struct emu *e, const char *how);                     /* "all", "mix:SEED" */
+bool emu_knob_set(struct emu *e, const char *name, int64_t value); /* false = no such knob */
+bool emu_knobs_flip(struct emu *e, const char *how); /* "all", "mix:SEED" */
 void emu_knobs_json(const struct emu *e, struct strbuf *out);
 void emu_knobs_help(struct strbuf *out);
 

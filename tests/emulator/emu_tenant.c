@@ -1,6 +1,6 @@
 /*
- * The tenant definition: one JSON document -> entities, tables, enums, option sets. Everything is checked here, so that
- * the other parts may rely on it: names that refer to something do so, types are known, keys exist.
+ * The tenant definition: one JSON document -> entities, tables, enums, option sets. Everything is checked here, so
+ * that the other parts may rely on it: names that refer to something do so, types are known, keys exist.
  */
 #include "emu.h"
 

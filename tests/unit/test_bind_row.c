@@ -273,6 +273,63 @@ static void one_way_words(void **state)
     close_world(&w);
 }
 
+/* "" and "blank" in a value map are nothing. */
+static void blank_token(void **state)
+{
+    static const char MAP[] =
+        "{\"legs\":[{\"sourceSchema\":\"Customers V3\",\"destinationSchema\":\"accounts\",\"fieldMappings\":["
+        "{\"syncDirection\":3,\"sourceField\":\"CUSTOMERACCOUNT\",\"destinationField\":\"accountnumber\"},"
+        "{\"syncDirection\":3,\"sourceField\":\"CREDITRATING\",\"destinationField\":\"msdyn_onholdstatus\","
+        "\"valueTransforms\":[{\"transformType\":\"ValueMap\",\"valueMap\":{\"blank\":\"2\",\"good\":\"1\"}}]},"
+        "{\"syncDirection\":3,\"sourceField\":\"ONHOLDSTATUS\",\"destinationField\":\"customertypecode\","
+        "\"valueTransforms\":[{\"transformType\":\"ValueMap\",\"valueMap\":{\"no\":\"1\",\"all\":\"blank\"}}]},"
+        "{\"syncDirection\":3,\"sourceField\":\"PARTYCOUNTRY\",\"destinationField\":\"description\","
+        "\"valueTransforms\":[{\"transformType\":\"ValueMap\",\"valueMap\":{\"us\":\"united states\"}}]}]}]}";
+    static const struct {
+        const char *rating, *hold, *country; /* F&O */
+        const char *dv; /* Dataverse's record behind the key */
+        const char *literal[3]; /* what goes to Dataverse */
+    } CASES[] = {
+        { "",
+          "All",
+          "US",
+          ",\"msdyn_onholdstatus\":2,\"description\":\"united states\"",
+          { "2", "null", "\"united states\"" } },
+        { "Good", "No", "", ",\"msdyn_onholdstatus\":1,\"customertypecode\":1", { "1", "1", "null" } },
+    };
+    struct bind_settings set = { .alias = CELL_LIT("m") };
+    struct world w = { 0 };
+    struct err e = { 0 };
+
+    (void)state;
+    tenant_schema(&w.s);
+    CHECK_OK(map_read_text("t", MAP, strlen(MAP), &w.m, &e), &e);
+    CHECK_OK(bind_map(w.m, &w.s, &set, &w.b, &e), &e);
+    for (size_t i = 0; i < COUNT(CASES); i++) {
+        const char *const FNO[] = {
+            "CUSTOMERACCOUNT", "C1", "CREDITRATING", CASES[i].rating, "ONHOLDSTATUS", CASES[i].hold, "PARTYCOUNTRY",
+            CASES[i].country,  NULL
+        };
+        struct record r = { FNO, "usmf" };
+        struct cell one[8], two[8], out;
+        struct bind_fault faults[2];
+        const char *why = "";
+        char *dv = arena_printf(&w.a, "{\"_msdyn_company_value\":\"x1\",\"accountnumber\":\"C1\"%s}", CASES[i].dv);
+
+        CHECK(bind_from_fno(w.b, fno_get, &r, &w.a, one, faults, 2) == 0, "case %zu: %s", i, faults[0].why);
+        CHECK(bind_from_dv(w.b, parse(&w.a, dv), dict, company_dict, &w.a, &w.a, two, faults, 2) == 0, "case %zu", i);
+        for (size_t k = 0; k < w.b->n; k++)
+            CHECK(canon_equal(&w.b->rules[k], one[k], two[k], NULL),
+                  "case %zu, " CELL_FMT ": '" CELL_FMT "' and '" CELL_FMT "'", i, CELL_ARG(w.b->fields[k].name),
+                  CELL_ARG(one[k]), CELL_ARG(two[k]));
+        for (int k = 0; k < 3; k++) {
+            CHECK(bind_to_dv_value(w.b, 2 + k, one[2 + k], &w.a, &out, &why), "case %zu: %s", i, why);
+            CHECK_CELL(out, CASES[i].literal[k], "case %zu, field %d", i, k);
+        }
+    }
+    close_world(&w);
+}
+
 static void values(void **state)
 {
     static const struct {
@@ -389,6 +446,7 @@ int main(void)
         cmocka_unit_test(nothing_is_the_default),
         cmocka_unit_test(what_does_not_fit),
         cmocka_unit_test(one_way_words),
+        cmocka_unit_test(blank_token),
         cmocka_unit_test(values),
         cmocka_unit_test(dates),
     };
