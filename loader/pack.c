@@ -218,6 +218,8 @@ static enum ec pack(struct packing *k, struct err *reterr)
         STEP(package_published);
         k->w = NULL;
     }
+    dmf_writer_abandon(k->w); /* it borrows pkg: no row, or an error */
+    k->w = NULL;
     return rc ? rc : store_packed(k, &r, reterr);
 }
 
@@ -246,7 +248,6 @@ enum ec package_pack(struct map_ctx *m, struct package_row *p, struct err *reter
                  (long long)p->slice, p->company, (unsigned long long)k.rows, (long long)p->octets,
                  p->pass == 2 ? " (second pass)" : "");
 out:
-    dmf_writer_abandon(k.w);
     mask_release(&k.unchanged);
     mask_release(&k.excluded);
     mask_release(&k.landed);

@@ -75,8 +75,9 @@ static enum ec improve(struct settling *s, uint64_t row_no, struct cell field, s
                        struct err *reterr)
 {
     struct query *q = store_query(
-        s->m->state, "update row_exception set message = ?4, field = coalesce(nullif(?5, ''), field) where "
-                     "run_id = ?1 and side = 'fno' and row_no = ?2 and package_id = ?3 and code = 'unnamed'");
+        s->m->state,
+        "update row_exception set message = ?4, code = null, field = coalesce(nullif(?5, ''), field) where "
+        "run_id = ?1 and side = 'fno' and row_no = ?2 and package_id = ?3 and code = 'unnamed'");
 
     query_int(q, 1, s->p->run_id);
     query_int(q, 2, (int64_t)row_no);

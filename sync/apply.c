@@ -239,6 +239,32 @@ static enum ec write_fno(struct applying *p, struct item *it, const struct merge
     return rc;
 }
 
+/* The self lookups of a row that was just created. */
+static enum ec write_self(struct applying *p, struct item *it, const struct merge_out *o, const char *set,
+                          struct err *reterr)
+{
+    const struct binding *b = p->m->b;
+    bool *fields = arena_zalloc(&it->a, b->n + 1), any = false;
+    struct strbuf body = STRBUF(0), full = STRBUF(0);
+    char etag[80];
+    enum ec rc;
+
+    for (size_t i = 0; i < b->n; i++)
+        if (b->fields[i].kind == BOUND_LOOKUP && b->lookups[b->fields[i].lookup].self &&
+            map_dir_to_dv(b->fields[i].dir) && !cell_blank(o->merged[i]))
+            any = fields[i] = true;
+    if (!any)
+        return EC_OK;
+    rc = dvload_body(p->m, p->d, o->merged, fields, false, true, &body, &it->a, reterr);
+    if (!rc) {
+        strbuf_addf(&full, "{%s}", body.buf);
+        rc = dv_update(p->m->pair->app->dv, set, it->dv_id, (struct cell){ full.buf, full.len }, "*", etag, reterr);
+    }
+    strbuf_release(&body);
+    strbuf_release(&full);
+    return rc;
+}
+
 static enum ec write_dv(struct applying *p, struct item *it, const struct merge_out *o, struct err *reterr)
 {
     struct dv *dv = p->m->pair->app->dv;
@@ -253,8 +279,9 @@ static enum ec write_dv(struct applying *p, struct item *it, const struct merge_
                        reterr);
         return rc == EC_NOTFOUND ? EC_OK : rc;
     }
+    /* A new row is made without its self lookups first: they may point at the row itself. */
     rc = dvload_body(p->m, p->d, o->merged, o->to_dv == MERGE_CREATE ? NULL : o->dv_fields, o->to_dv == MERGE_CREATE,
-                     true, &body, &it->a, reterr);
+                     o->to_dv != MERGE_CREATE, &body, &it->a, reterr);
     if (dict_failed(p->d, reterr))
         rc = EC_NET;
     if (rc || (!body.len && o->to_dv == MERGE_UPDATE)) {
@@ -265,6 +292,8 @@ static enum ec write_dv(struct applying *p, struct item *it, const struct merge_
         dvload_id(b, dict_organization(p->d), it->key, id);
         it->dv_id = cell_dup(&it->a, cell_of(id));
         rc = dv_create(dv, b->table, it->dv_id, (struct cell){ body.buf, body.len }, etag, reterr);
+        if (!rc)
+            rc = write_self(p, it, o, set, reterr);
     } else {
         strbuf_addf(&full, "{%s}", body.buf);
         rc = dv_update(dv, set, it->dv_id, (struct cell){ full.buf, full.len },

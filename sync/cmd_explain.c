@@ -12,7 +12,9 @@ static const char *rule_name(const struct canon_rule *r)
 
 static struct cell raw_fno(const struct bound_field *f, const struct json *rec, struct arena *a)
 {
-    return f->f && rec ? json_member(rec, cell_cstr(a, f->f->property)) : CELL_ABSENT;
+    if (!rec || (!f->f && f->kind != BOUND_COMPANY))
+        return CELL_ABSENT;
+    return json_member(rec, f->f ? cell_cstr(a, f->f->property) : "dataAreaId");
 }
 
 static struct cell raw_dv(const struct bound_field *f, const struct json *rec, struct arena *a)

@@ -148,6 +148,14 @@ static void faults(struct admin *a, bool set)
     strbuf_adds(&a->r->body, emu_fault_text(a->e));
 }
 
+static void certificate(struct admin *a)
+{
+    if (emu_login_register(a->e, a->q->body, a->q->body_len))
+        done(a);
+    else
+        refuse(a, 400, "the body is not a certificate in PEM form");
+}
+
 /* ---- the Finance & Operations side ---- */
 static void add_escaped(struct strbuf *b, const char *s)
 {
@@ -400,7 +408,7 @@ void emu_admin_handle(struct emu *e, struct emu_request *q, struct emu_response 
     const char *p = q->path;
 
     emu_dmf_tick(e);
-    if (post && strcmp(p, "/faults") != 0) {
+    if (post && strcmp(p, "/faults") != 0 && strcmp(p, "/certificates") != 0) {
         char why[256] = "";
 
         a.body = yajl_tree_parse(q->body, why, sizeof(why));
@@ -419,6 +427,8 @@ void emu_admin_handle(struct emu *e, struct emu_request *q, struct emu_response 
         clock_moves(&a);
     else if ((get || post) && !strcmp(p, "/faults"))
         faults(&a, post);
+    else if (post && !strcmp(p, "/certificates"))
+        certificate(&a);
     else if (get && !strcmp(p, "/dump"))
         dump(&a);
     else if (post && !strcmp(p, "/fno/rows"))

@@ -202,6 +202,35 @@ static const char *audience_of(struct emu *e, struct emu_request *q, struct emu_
     return text;
 }
 
+static bool assertion_ok(struct emu *e, struct emu_request *q, struct emu_response *r, const struct emu_pair *f,
+                         size_t n)
+{
+    static const struct {
+        int code;
+        const char *text;
+    } TEXTS[] = {
+        { 50027, "JWT token is invalid or malformed." },
+        { 700021, "Client assertion application identifier doesn't match 'client_id' parameter." },
+        { 700023, "Client assertion audience claim does not match Realm issuer." },
+        { 700024, "Client assertion is not within its valid time range." },
+        { 700027,
+          "The certificate with identifier used to sign the client assertion is not registered on application." },
+    };
+    const char *type = field(f, n, "client_assertion_type");
+    int code = emu_login_assertion(e, field(f, n, "client_assertion"), field(f, n, "client_id"),
+                                   arena_printf(q->arena, "http://%s%s", q->host, q->path));
+
+    if (strcmp(type, "urn:ietf:params:oauth:client-assertion-type:jwt-bearer") != 0) {
+        refuse(e, q, r, 400, "invalid_request", 900144,
+               "The request body must contain the following parameter: 'client_assertion_type'.");
+        return false;
+    }
+    for (size_t i = 0; i < COUNT(TEXTS) && code; i++)
+        if (TEXTS[i].code == code)
+            refuse(e, q, r, 401, "invalid_client", code, TEXTS[i].text);
+    return !code;
+}
+
 static bool client_ok(struct emu *e, struct emu_request *q, struct emu_response *r, const struct emu_pair *f,
                       size_t n)
 {
@@ -215,8 +244,7 @@ static bool client_ok(struct emu *e, struct emu_request *q, struct emu_response 
                arena_printf(q->arena, "Application with identifier '%s' was not found in the directory '%s'.", id,
                             e->tenant.organization_id));
     } else if (*field(f, n, "client_assertion")) {
-        refuse(e, q, r, 401, "invalid_client", 700027,
-               "The certificate with identifier used to sign the client assertion is not registered on application.");
+        return assertion_ok(e, q, r, f, n);
     } else if (!*secret) {
         refuse(e, q, r, 401, "invalid_client", 7000218,
                "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.");

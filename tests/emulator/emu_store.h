@@ -51,6 +51,11 @@ void emu_knobs_help(struct strbuf *out);
 const char *emu_login_user(const struct emu *e, struct arena *a, const char *authorization, enum emu_service service);
 bool emu_login_registered(const char *client_id); /* has an application user in both services */
 
+/* Registers a certificate (PEM) for both applications; false = it is none (emu_login_cert.c). */
+bool emu_login_register(struct emu *e, const char *pem, size_t n);
+/* Checks a client assertion; 0 = good, else the number of the AADSTS error. `audience` = the token URL. */
+int emu_login_assertion(const struct emu *e, const char *assertion, const char *client_id, const char *audience);
+
 /* ---- requests (emu_main.c, emu_http.c) ---- */
 /* Answers one request under the lock; *ret_wait_ms = simulated time to wait before the answer goes out. */
 void emu_serve(struct emu *e, struct emu_request *q, struct emu_response *r, int64_t *ret_wait_ms);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Smoke test of the emulator's core: sign-in, blob storage, F&O OData and metadata, faults, the admin port, a restart.
-# Needs curl. Usage: smoke.sh [EMULATOR]. Prints "N passed, N failed"; exit status 1 when anything failed.
+# Needs curl and openssl. Usage: smoke.sh [EMULATOR]. Prints "N passed, N failed"; exit status 1 when anything failed.
 set -u
 EMU=$(realpath "${1:-build/release/dmfsync-emulator}") || exit 2
 W=$(mktemp -d) || exit 2
@@ -106,6 +106,34 @@ TOKEN=${GOOD}x
 fno GET /data/LegalEntities
 is 'tampered token' 401 "$STATUS"
 token "$FNO/.default"
+
+# ---- certificate ----
+b64() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
+assertion() { # audience -> $A
+    local print now text
+    print=$(openssl x509 -in cert.pem -outform DER | openssl dgst -sha256 -binary | b64)
+    now=$(($(curl -s "$ADMIN/clock" | sed 's/.*"now_ms":\([0-9]*\).*/\1/') / 1000))
+    text="$(printf '{"alg":"PS256","typ":"JWT","x5t#S256":"%s"}' "$print" | b64).$(printf '{"aud":"%s","iss":"%s","sub":"%s","jti":"1","nbf":%s,"exp":%s}' "$1" $CLIENT $CLIENT "$now" $((now + 300)) | b64)"
+    A=$text.$(printf %s "$text" | openssl dgst -sha256 -sign key.pem -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest -binary | b64)
+}
+with_assertion() {
+    call "$LOGIN/contoso/oauth2/v2.0/token" -d grant_type=client_credentials -d client_id=$CLIENT --data-urlencode "scope=$FNO/.default" \
+        -d client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer -d "client_assertion=$A"
+}
+openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=demo 2>openssl.log
+assertion "$LOGIN/contoso/oauth2/v2.0/token"
+with_assertion
+has 'certificate not registered' AADSTS700027 "$BODY"
+call "$ADMIN/certificates" --data-binary @cert.pem
+is 'certificate registered' 200 "$STATUS"
+with_assertion
+is 'signed assertion' 200 "$STATUS"
+A=${A%?????}AAAAA
+with_assertion
+has 'bad signature' AADSTS700027 "$BODY"
+assertion "$LOGIN/other"
+with_assertion
+has 'wrong audience' AADSTS700023 "$BODY"
 
 # ---- metadata ----
 fno GET "/Metadata/DataEntities?\$filter=Name%20eq%20'CustCustomerV3Entity'"

@@ -1,0 +1,65 @@
+/*
+ * emu_dualwrite_parts.h -- what the files of the running maps share. Sources: dual-write map documents as stored in
+ * msdyn_dualwriteentitymap; "Customize table and column mappings"; "Dual-write live synchronization".
+ */
+#ifndef EMU_DUALWRITE_PARTS_H
+#define EMU_DUALWRITE_PARTS_H
+
+#include "emu_dualwrite.h"
+#include "emu_dv.h"
+
+enum { DW_TO_DV = 1, DW_TO_FNO = 2, DW_BOTH = 3 };
+enum dw_state { DW_STOPPED, DW_RUNNING, DW_PAUSED };
+
+struct dw_pair { const char *fno, *dv; };
+struct dw_field {
+    const char *source;       /* staging field; NULL = a constant towards Dataverse */
+    const char *column;       /* first part of the destination; NULL = a constant towards F&O */
+    const char *path;         /* what follows its first dot; NULL = a plain column */
+    int direction;            /* DW_* bits */
+    struct dw_pair *values;   /* value map */
+    size_t n_values;
+    bool has_map;
+    const char *default_value; /* NULL = none */
+};
+struct dw_map {
+    const char *label, *set, *name, *text; /* text = the document; NULL = a pair without one: nothing can be carried */
+    const struct emu_entity *en;
+    const struct dv_table *t;
+    const char *source_filter, *reversed_filter; /* NULL = none */
+    struct dw_field *fields;
+    size_t n;
+    int direction; /* union of the fields' */
+    enum dw_state state;
+};
+struct dw {
+    struct dw_map **maps;
+    size_t n, cap;
+    bool live;   /* some map runs or is paused */
+    bool inside; /* a write that a map makes: it is not carried back */
+};
+
+/* ---- documents (emu_dualwrite_map.c) ---- */
+/* Reads one document into the model's arena. False with a message when it is none. */
+bool dw_map_read(struct emu *e, const char *text, size_t n, struct dw_map *ret, char *msg, size_t msg_size);
+
+/* Value of a staging field or public property; NULL = no such field. */
+typedef const char *dw_get(void *arg, const char *name, const struct emu_field **ret_field);
+/* An F&O range expression, as `((PartyType == "Organization"))`. False with a message when it cannot be evaluated. */
+bool dw_source_filter(const char *text, dw_get *get, void *arg, bool *ret, char *msg, size_t msg_size);
+
+/* ---- one row through one map (emu_dualwrite_apply.c) ---- */
+/* Values of an F&O row by staging name -> a write in Dataverse. */
+bool dw_to_dataverse(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *row, size_t n,
+                     char *msg, size_t msg_size);
+bool dw_delete_in_dataverse(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *row,
+                            size_t n, char *msg, size_t msg_size);
+/* A Dataverse row -> F&O values; *ret_n 0 = the row does not take part (no company, outside the filter). */
+bool dw_fno_values(struct emu *e, const struct dw_map *m, const char *id, struct arena *a, const char **ret_company,
+                   struct emu_value **ret, size_t *ret_n, char *msg, size_t msg_size);
+bool dw_to_fno(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *v, size_t n, char *msg,
+               size_t msg_size);
+/* Whether an F&O row takes part: the map's source filter. */
+bool dw_row_passes(const struct dw_map *m, const struct emu_value *row, size_t n, bool *ret, char *msg, size_t msg_size);
+
+#endif
