@@ -69,7 +69,7 @@ static enum ec file_stamp(const char *path, int64_t *octets, int64_t *mtime_ns, 
 
 enum ec load_check_source(struct map_ctx *m, const struct load_row *l, struct err *reterr)
 {
-    int64_t octets, mtime_ns;
+    int64_t octets = 0, mtime_ns = 0;
     enum ec rc = file_stamp(l->path, &octets, &mtime_ns, reterr);
 
     if (rc)
@@ -276,7 +276,7 @@ enum ec load_lint(struct map_ctx *m, const struct run *run, struct err *reterr)
     struct arena a = { 0 };
     struct leaf_totals totals;
     struct leaf_finish_hooks hooks = { .duplicate = on_duplicate, .arg = &l };
-    int64_t octets, mtime_ns;
+    int64_t octets = 0, mtime_ns = 0;
     char *leaf_name, *tmp;
     enum ec rc = load_row(m, run->id, &have, reterr);
 

@@ -26,7 +26,7 @@ static struct progress_map *line_of(struct output *o, const char *map)
         if (!strcmp(o->running[i].map, map))
             return &o->running[i];
     o->running = xrealloc(o->running, (o->n_running + 1) * sizeof(*o->running));
-    o->running[o->n_running] = (struct progress_map){ .logged_ms = INT64_MIN / 2 };
+    o->running[o->n_running] = (struct progress_map){ .logged_ms = clock_mono_ms() };
     snprintf(o->running[o->n_running].map, sizeof(o->running[0].map), "%s", map);
     return &o->running[o->n_running++];
 }

@@ -105,7 +105,7 @@ static void open_client(struct peer *p, int page_rows)
         fail_msg("%s", e.msg);
 }
 
-/* knobs: "NAME=VALUE", NULL-terminated */
+/* knobs: "NAME=VALUE", or a value for --flip behind a '+'; NULL-terminated */
 static struct peer *peer_start(const char *const *knobs)
 {
     static int serial;
@@ -135,8 +135,10 @@ static struct peer *peer_start(const char *const *knobs)
     argv[n++] = "7";
     argv[n++] = "--quiet";
     for (size_t i = 0; knobs && knobs[i]; i++) {
-        argv[n++] = "--knob";
-        argv[n++] = (char *)knobs[i];
+        bool flip = knobs[i][0] == '+';
+
+        argv[n++] = flip ? "--flip" : "--knob";
+        argv[n++] = (char *)knobs[i] + flip;
     }
     argv[n] = NULL;
     assert_int_equal(posix_spawn(&p->pid, program, NULL, NULL, argv, environ), 0);
@@ -610,12 +612,52 @@ static void sign_in(void **state)
     peer_stop(p);
 }
 
+/* Every point that is uncertain about the service, the other way round, and mixes of them. */
+static void flips(void **state)
+{
+    static const char *const FLIPS[][2] = {
+        { "+all", NULL }, { "+mix:1", NULL }, { "+mix:2", NULL }, { "+mix:3", NULL }, { "+mix:4", NULL }
+    };
+    char text[200];
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(FLIPS); k++) {
+        struct peer *p = peer_start(FLIPS[k]);
+        struct err e = { 0 };
+        char *link = NULL, *next = NULL, etag[80];
+        int64_t n = 0;
+
+        load(p);
+        fill(p, 300);
+        memset(text, 'x', 199);
+        text[199] = 0;
+        row_body(p, 77, text);
+        write_rows(p, 1);
+        assert_int_equal(p->got[77].klass, DV_CLASS_DATA);
+        if (dv_scan(p->d, "accounts", "accountnumber,name,creditlimit,_msdyn_company_value", NULL, true, count_row,
+                    &n, &link, &e))
+            fail_msg("%s: %s", FLIPS[k][0], e.msg);
+        assert_int_equal(n, 299);
+        if (dv_update(p->d, "accounts", cell_of(p->rows[3].id), CELL_LIT("{\"telephone1\":\"555\"}"), "*", etag, &e))
+            fail_msg("%s: %s", FLIPS[k][0], e.msg);
+        n = 0;
+        if (dv_delta(p->d, link, count_row, count_gone, &n, &next, &e))
+            fail_msg("%s: %s", FLIPS[k][0], e.msg);
+        assert_int_equal(n, 1);
+        free(link);
+        free(next);
+        peer_stop(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(meta_and_identity), cmocka_unit_test(life_of_rows),  cmocka_unit_test(refusals),
-        cmocka_unit_test(lost_answers),      cmocka_unit_test(throttling),    cmocka_unit_test(plugin),
-        cmocka_unit_test(annotations),       cmocka_unit_test(expired_token), cmocka_unit_test(sign_in),
+        cmocka_unit_test(meta_and_identity), cmocka_unit_test(life_of_rows),
+        cmocka_unit_test(refusals),          cmocka_unit_test(lost_answers),
+        cmocka_unit_test(throttling),        cmocka_unit_test(plugin),
+        cmocka_unit_test(annotations),       cmocka_unit_test(expired_token),
+        cmocka_unit_test(sign_in),           cmocka_unit_test(flips),
     };
 
     atexit(end_child);
