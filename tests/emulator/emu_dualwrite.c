@@ -59,7 +59,8 @@ static void set_text(const struct dv_table *t, struct dv_change *ch, const char 
     ch->v[col] = value;
 }
 
-static void write_inside(struct emu *e, const struct dv_table *t, const char *id, struct dv_change *ch, struct arena *a)
+static void write_inside(struct emu *e, const struct dv_table *t, const char *id, struct dv_change *ch,
+                         struct arena *a)
 {
     struct dv_op op;
     char made[37];
@@ -206,7 +207,8 @@ static void read_states(struct emu *e)
         const char *label = (const char *)sqlite3_column_text(s, 0), *set = (const char *)sqlite3_column_text(s, 1),
                    *state = (const char *)sqlite3_column_text(s, 2);
         struct dw_map *m = find(e->dv->dw, label, set);
-        struct dw_map fresh = { .label = arena_strdup(&e->dv->arena, label), .set = arena_strdup(&e->dv->arena, set) };
+        struct dw_map fresh = { .label = arena_strdup(&e->dv->arena, label),
+                                .set = arena_strdup(&e->dv->arena, set) };
 
         fresh.en = emu_entity_by_label(&e->tenant, fresh.label);
         fresh.t = dv_table_by_set(e, fresh.set, strlen(fresh.set));
@@ -260,7 +262,8 @@ static void enqueue(struct emu *e, const struct dw_map *m, const char *side, con
     emu_count(e, "dualwrite.queued", 1);
 }
 
-static void replay_one(struct emu *e, const struct dw_map *m, const char *side, const char *company, const char *payload)
+static void replay_one(struct emu *e, const struct dw_map *m, const char *side, const char *company,
+                       const char *payload)
 {
     yajl_val doc = yajl_tree_parse(payload, NULL, 0);
     size_t n = YAJL_IS_OBJECT(doc) ? YAJL_GET_OBJECT(doc)->len : 0;
@@ -322,7 +325,8 @@ static void replay(struct emu *e, const struct dw_map *m)
 
 /* ---- states ---- */
 
-bool emu_dualwrite_set(struct emu *e, const char *label, const char *set, const char *state, char *msg, size_t msg_size)
+bool emu_dualwrite_set(struct emu *e, const char *label, const char *set, const char *state, char *msg,
+                       size_t msg_size)
 {
     struct dw *d = e->dv->dw;
     struct dw_map *m, fresh = { .label = NULL };
@@ -397,7 +401,9 @@ void emu_dualwrite_list(struct emu *e, struct strbuf *out)
 
         strbuf_adds(out, i ? ",{\"fno\":" : "{\"fno\":");
         emu_json_str(out, m->label, strlen(m->label));
-        strbuf_addf(out, ",\"dataverse\":\"%s\",\"state\":\"%s\",\"document\":%s,\"queued\":%" PRId64 ",\"errors\":%" PRId64 "}",
+        strbuf_addf(out,
+                    ",\"dataverse\":\"%s\",\"state\":\"%s\",\"document\":%s,\"queued\":%" PRId64
+                    ",\"errors\":%" PRId64 "}",
                     m->set, STATES[m->state], m->text ? "true" : "false", count_of(e, "dw_queue", m),
                     count_of(e, "dw_error", m));
     }
@@ -550,8 +556,9 @@ bool emu_dualwrite_dv_deleting(struct emu *e, const struct emu_table *t, const c
         ok = emu_fno_delete(e, m->en, company, v, n, why, sizeof(why));
         d->inside = false;
         if (!ok)
-            snprintf(msg, msg_size, "Unable to write data to entity %s. Deletes from %s failed with error message %.500s",
-                     m->label, m->en->aot, why);
+            snprintf(msg, msg_size,
+                     "Unable to write data to entity %s. Deletes from %s failed with error message %.500s", m->label,
+                     m->en->aot, why);
     }
     arena_release(&a);
     return ok;
@@ -618,9 +625,11 @@ static void describe(struct emu *e, struct config *c)
 bool emu_dualwrite_fno_odata(struct emu *e, struct emu_request *q, struct emu_response *r)
 {
     static const char PATH[] = "/data/DualWriteProjectConfigurations";
-    static const char *const NAMES[] = { "ProjectName", "ExternalEntityName", "InternalEntityName", "ExternalEnvironmentUrl",
-                                         "Status", "IntegrationKey", "PartitionMap", "QueryFilterExpression",
-                                         "EnableBatchLookup", "IsDelete", "IsDebugMode" };
+    static const char *const NAMES[] = {
+        "ProjectName",    "ExternalEntityName", "InternalEntityName",    "ExternalEnvironmentUrl", "Status",
+        "IntegrationKey", "PartitionMap",       "QueryFilterExpression", "EnableBatchLookup",      "IsDelete",
+        "IsDebugMode"
+    };
     const char *filter = emu_query(q, "$filter"), *select = emu_query(q, "$select");
     struct dv_fnode *tree = NULL;
     char msg[300];
@@ -638,7 +647,8 @@ bool emu_dualwrite_fno_odata(struct emu *e, struct emu_request *q, struct emu_re
     }
     r->status = 200;
     emu_add_header(r, q, "Content-Type", "application/json; odata.metadata=minimal; odata.streaming=true");
-    strbuf_addf(&r->body, "{\"@odata.context\":\"http://%s/data/$metadata#DualWriteProjectConfigurations\",\"value\":[",
+    strbuf_addf(&r->body,
+                "{\"@odata.context\":\"http://%s/data/$metadata#DualWriteProjectConfigurations\",\"value\":[",
                 q->host ? q->host : "localhost");
     for (size_t i = 0; i < e->dv->dw->n; i++)
         for (int deletes = 0; deletes < 2 && e->dv->dw->maps[i]->state != DW_STOPPED; deletes++) {

@@ -38,7 +38,8 @@ static const char *get_field(void *arg, const char *name, const struct emu_field
     return NULL;
 }
 
-bool dw_row_passes(const struct dw_map *m, const struct emu_value *row, size_t n, bool *ret, char *msg, size_t msg_size)
+bool dw_row_passes(const struct dw_map *m, const struct emu_value *row, size_t n, bool *ret, char *msg,
+                   size_t msg_size)
 {
     struct row r = { row, n, m->en };
 
@@ -55,8 +56,8 @@ struct towards_dv {
     struct dv_op op;
     struct row row;
     struct dv_change ch;
-    const char *company;  /* id of the company's row, NULL = the table has none */
-    const char *team;     /* its owning team */
+    const char *company; /* id of the company's row, NULL = the table has none */
+    const char *team; /* its owning team */
     char *msg;
     size_t msg_size;
 };
@@ -106,7 +107,8 @@ static bool transform(struct towards_dv *w, const struct dw_field *f, const char
         *ret = f->default_value;
         return true;
     }
-    snprintf(text, sizeof(text), "the value '%.80s' of %.80s is not in the value map of %.80s", v, f->source, f->column);
+    snprintf(text, sizeof(text), "the value '%.80s' of %.80s is not in the value map of %.80s", v, f->source,
+             f->column);
     return refuse(w, text);
 }
 
@@ -115,11 +117,12 @@ struct wanted {
     const char *path, *value;
 };
 
-static bool look_up(struct towards_dv *w, const struct dv_table *t, const struct wanted *v, size_t n, char ret[static 37]);
+static bool look_up(struct towards_dv *w, const struct dv_table *t, const struct wanted *v, size_t n,
+                    char ret[static 37]);
 
 /* Conditions whose paths start with the same further lookup are resolved first, inside out. */
-static bool inner_lookup(struct towards_dv *w, const struct dv_table *t, const struct wanted *v, size_t n, size_t first,
-                         bool *done, int *ret_col, char ret[static 37])
+static bool inner_lookup(struct towards_dv *w, const struct dv_table *t, const struct wanted *v, size_t n,
+                         size_t first, bool *done, int *ret_col, char ret[static 37])
 {
     struct wanted *inner = arena_zalloc(&w->arena, n * sizeof(*inner));
     size_t k = strcspn(v[first].path, "."), count = 0;
@@ -139,7 +142,8 @@ static bool inner_lookup(struct towards_dv *w, const struct dv_table *t, const s
     return to && look_up(w, to, inner, count, ret);
 }
 
-static bool look_up(struct towards_dv *w, const struct dv_table *t, const struct wanted *v, size_t n, char ret[static 37])
+static bool look_up(struct towards_dv *w, const struct dv_table *t, const struct wanted *v, size_t n,
+                    char ret[static 37])
 {
     struct dv_sql sql = { .text = STRBUF(0) };
     bool *done = arena_zalloc(&w->arena, (n + 1) * sizeof(*done)), found = false;
@@ -254,7 +258,8 @@ static bool find_company(struct towards_dv *w, const char *code)
     }
     sqlite3_reset(s);
     if (!w->company)
-        return refuse(w, arena_printf(&w->arena, "the company '%.20s' does not exist in cdm_companies", code ? code : ""));
+        return refuse(
+            w, arena_printf(&w->arena, "the company '%.20s' does not exist in cdm_companies", code ? code : ""));
     return dv_set_lookup(&w->op, w->m->t, w->m->t->company, c, w->company, &w->ch);
 }
 
@@ -325,8 +330,8 @@ static bool differs(struct towards_dv *w, const char *id)
     return false;
 }
 
-bool dw_to_dataverse(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *row, size_t n,
-                     char *msg, size_t msg_size)
+bool dw_to_dataverse(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *row,
+                     size_t n, char *msg, size_t msg_size)
 {
     const struct dv_table *team = dv_table_by_logical(e, "team", 4);
     struct towards_dv w;
@@ -395,10 +400,11 @@ struct towards_fno {
 
 static bool refuse_fno(struct towards_fno *w, const char *why)
 {
-    snprintf(w->msg, w->msg_size,
-             "Microsoft.Dynamics.Integrator.DualWriteRuntime.Plugins.PreCommmitPlugin: Unable to write data to entity %s. "
-             "Writes to %s failed with error message %.600s",
-             w->m->label, w->m->en->aot, why);
+    snprintf(
+        w->msg, w->msg_size,
+        "Microsoft.Dynamics.Integrator.DualWriteRuntime.Plugins.PreCommmitPlugin: Unable to write data to entity %s. "
+        "Writes to %s failed with error message %.600s",
+        w->m->label, w->m->en->aot, why);
     return false;
 }
 
@@ -423,7 +429,8 @@ static const char *follow(struct towards_fno *w, const struct dv_table *t, const
     }
 }
 
-static const char *text_for_fno(struct towards_fno *w, const struct dv_col *c, const struct emu_field *f, const char *v)
+static const char *text_for_fno(struct towards_fno *w, const struct dv_col *c, const struct emu_field *f,
+                                const char *v)
 {
     if (!v)
         return "";
@@ -459,7 +466,8 @@ static bool inverse(struct towards_fno *w, const struct dw_field *f, const char 
         *ret = f->default_value;
         return true;
     }
-    snprintf(text, sizeof(text), "the value '%.80s' of %.80s is not in the value map of %.80s", v, f->column, f->source);
+    snprintf(text, sizeof(text), "the value '%.80s' of %.80s is not in the value map of %.80s", v, f->column,
+             f->source);
     return refuse_fno(w, text);
 }
 
@@ -563,8 +571,8 @@ bool dw_fno_values(struct emu *e, const struct dw_map *m, const char *id, struct
     return true;
 }
 
-bool dw_to_fno(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *v, size_t n, char *msg,
-               size_t msg_size)
+bool dw_to_fno(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *v, size_t n,
+               char *msg, size_t msg_size)
 {
     struct towards_fno w = { .e = e, .m = m, .msg = msg, .msg_size = msg_size };
     char why[600] = "";

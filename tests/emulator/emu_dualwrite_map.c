@@ -40,7 +40,8 @@ static int direction_of(yajl_val v)
 
 static void read_transform(struct emu *e, yajl_val transforms, struct dw_field *f)
 {
-    yajl_val t = YAJL_IS_ARRAY(transforms) && YAJL_GET_ARRAY(transforms)->len ? YAJL_GET_ARRAY(transforms)->values[0] : NULL;
+    yajl_val t =
+        YAJL_IS_ARRAY(transforms) && YAJL_GET_ARRAY(transforms)->len ? YAJL_GET_ARRAY(transforms)->values[0] : NULL;
     yajl_val map = member(t, "valueMap"), dflt = member(t, "defaultValue");
     const char *type = YAJL_GET_STRING(member(t, "transformType"));
 

@@ -43,13 +43,14 @@ bool dv_payload(struct dv_fail *f, const struct dv_table *t, const char *fmt, ..
     vrefuse(&inner, 400, "0x80048d19", fmt, ap);
     va_end(ap);
     if (!t)
-        return dv_refuse(f, 400, "0x80048d19", "Error identified in Payload provided by the user. InnerException : %s",
-                         inner.msg);
-    return dv_refuse(f, 400, "0x80048d19",
-                     "Error identified in Payload provided by the user for Entity :'%s', For more information on this "
-                     "error please follow this help link https://go.microsoft.com/fwlink/?linkid=2195293  ---->  "
-                     "InnerException : %s",
-                     t->set, inner.msg);
+        return dv_refuse(f, 400, "0x80048d19",
+                         "Error identified in Payload provided by the user. InnerException : %s", inner.msg);
+    return dv_refuse(
+        f, 400, "0x80048d19",
+        "Error identified in Payload provided by the user for Entity :'%s', For more information on this "
+        "error please follow this help link https://go.microsoft.com/fwlink/?linkid=2195293  ---->  "
+        "InnerException : %s",
+        t->set, inner.msg);
 }
 
 bool dv_not_there(struct dv_fail *f, const struct dv_table *t, const char *id)
@@ -59,7 +60,8 @@ bool dv_not_there(struct dv_fail *f, const struct dv_table *t, const char *id)
 
 bool dv_no_segment(struct dv_fail *f, const char *segment, size_t n)
 {
-    return dv_refuse(f, 404, "0x8006088a", "Resource not found for the segment '%.*s'.", (int)(n > 120 ? 120 : n), segment);
+    return dv_refuse(f, 404, "0x8006088a", "Resource not found for the segment '%.*s'.", (int)(n > 120 ? 120 : n),
+                     segment);
 }
 
 bool dv_bad_syntax(struct dv_fail *f)
@@ -192,8 +194,9 @@ static void read_bypass(struct dv_op *op)
     if (has_word(new_way, "CustomSync") || has_word(old_way, "true"))
         op->bypass_sync = true;
     if (steps)
-        op->bypass_sync = op->bypass_sync || dv_int(op->e, "select 1 from dv_sdkmessageprocessingstep where "
-                                                           "instr(lower(?1), sdkmessageprocessingstepid) > 0 limit 1",
+        op->bypass_sync = op->bypass_sync || dv_int(op->e,
+                                                    "select 1 from dv_sdkmessageprocessingstep where "
+                                                    "instr(lower(?1), sdkmessageprocessingstepid) > 0 limit 1",
                                                     steps) != 0;
     if (op->bypass_sync)
         emu_count(op->e, "dv.bypass.sync", 1);
@@ -247,10 +250,11 @@ bool dv_check_options(struct dv_op *op, const char *const *allowed, size_t n)
             return dv_refuse(&op->fail, 400, "0x80060888", "The query option '%.60s' is not supported here.", name);
         for (size_t k = 0; k < i && *name == '$'; k++)
             if (!strcmp(op->q->query[k].name, name))
-                return dv_refuse(&op->fail, 400, "0x0",
-                                 "Query option '%.60s' was specified more than once, but it must be specified at most "
-                                 "once.",
-                                 name);
+                return dv_refuse(
+                    &op->fail, 400, "0x0",
+                    "Query option '%.60s' was specified more than once, but it must be specified at most "
+                    "once.",
+                    name);
     }
     return true;
 }
@@ -285,10 +289,11 @@ static void who_am_i(struct dv_op *op)
         return;
     }
     dv_begin_json(op);
-    strbuf_addf(&op->r->body,
-                "{\"@odata.context\":\"%s/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse\",\"BusinessUnitId\":\"%s\","
-                "\"UserId\":\"%s\",\"OrganizationId\":\"%s\"}",
-                dv_root(op), op->e->dv->root_bu, op->user_id, op->e->tenant.organization_id);
+    strbuf_addf(
+        &op->r->body,
+        "{\"@odata.context\":\"%s/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse\",\"BusinessUnitId\":\"%s\","
+        "\"UserId\":\"%s\",\"OrganizationId\":\"%s\"}",
+        dv_root(op), op->e->dv->root_bu, op->user_id, op->e->tenant.organization_id);
 }
 
 static void service_document(struct dv_op *op)
@@ -406,7 +411,8 @@ static void no_token(struct emu_request *q, struct emu_response *r)
                    "resource_id=http://%s/",
                    q->host ? q->host : "localhost");
     emu_add_header(r, q, "Content-Type", "text/html");
-    strbuf_adds(&r->body, "<html><body>401 - Unauthorized: Access is denied due to invalid credentials.</body></html>");
+    strbuf_adds(&r->body,
+                "<html><body>401 - Unauthorized: Access is denied due to invalid credentials.</body></html>");
 }
 
 static void common_headers(struct emu *e, struct emu_request *q, struct emu_response *r)

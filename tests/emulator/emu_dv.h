@@ -267,6 +267,5 @@ void dv_total_counts(struct dv_op *op); /* RetrieveTotalRecordCount */
 bool dv_limits_enter(struct dv_op *op);
 void dv_limits_leave(struct dv_op *op); /* accounts the cost, adds the headers */
 const char *dv_user_id(struct emu *e, const char *client); /* systemuser of an application, made when needed */
-void dv_limits_free(struct emu *e);
 
 #endif

@@ -72,7 +72,8 @@ static size_t row_sql(struct emu *e, const struct dv_table *t, struct strbuf *sq
         add_company_sql(sql, "t0", t);
     else
         strbuf_adds(sql, "''");
-    strbuf_addf(sql, ", '') collate binary, coalesce(t0.\"%s\", '') collate binary", t->cols[business_column(t)].name);
+    strbuf_addf(sql, ", '') collate binary, coalesce(t0.\"%s\", '') collate binary",
+                t->cols[business_column(t)].name);
     for (size_t i = 0; i < t->n_visible; i++) {
         if (!shown(t, (int)i))
             continue;
@@ -167,7 +168,8 @@ static bool say(char *msg, size_t size, const char *fmt, const char *a, const ch
     return false;
 }
 
-static bool begin(struct edit *d, struct emu *e, const struct emu_table *t, const char *company, char *msg, size_t size)
+static bool begin(struct edit *d, struct emu *e, const struct emu_table *t, const char *company, char *msg,
+                  size_t size)
 {
     const struct dv_table *c = dv_table_by_logical(e, "cdm_company", 11);
     sqlite3_stmt *s;
@@ -393,8 +395,8 @@ bool emu_dv_admin_row(struct emu *e, const struct emu_table *t, const char *comp
 
 /* ---- rows for the other parts, by id ---- */
 
-bool emu_dv_upsert_by_id(struct emu *e, const struct emu_table *t, const char *id, const struct emu_value *v, size_t n,
-                         char *msg, size_t msg_size)
+bool emu_dv_upsert_by_id(struct emu *e, const struct emu_table *t, const char *id, const struct emu_value *v,
+                         size_t n, char *msg, size_t msg_size)
 {
     struct dv_change ch;
     struct edit d;

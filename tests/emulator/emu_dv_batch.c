@@ -286,10 +286,18 @@ static const char *status_text(int status)
     static const struct {
         int status;
         const char *text;
-    } TEXTS[] = { { 200, "OK" },          { 201, "Created" },          { 204, "No Content" },
-                  { 304, "Not Modified" }, { 400, "Bad Request" },      { 403, "Forbidden" },
-                  { 404, "Not Found" },    { 405, "Method Not Allowed" }, { 412, "Precondition Failed" },
-                  { 415, "Unsupported Media Type" }, { 429, "Too Many Requests" }, { 500, "Internal Server Error" },
+    } TEXTS[] = { { 200, "OK" },
+                  { 201, "Created" },
+                  { 204, "No Content" },
+                  { 304, "Not Modified" },
+                  { 400, "Bad Request" },
+                  { 403, "Forbidden" },
+                  { 404, "Not Found" },
+                  { 405, "Method Not Allowed" },
+                  { 412, "Precondition Failed" },
+                  { 415, "Unsupported Media Type" },
+                  { 429, "Too Many Requests" },
+                  { 500, "Internal Server Error" },
                   { 501, "Not Implemented" } };
 
     for (size_t i = 0; i < COUNT(TEXTS); i++)
@@ -434,7 +442,8 @@ void dv_batch(struct dv_op *op)
     if (op->in_batch)
         ok = refuse(op, "A batch cannot hold another one%s.", "");
     else if (strcmp(q->method, "POST") != 0)
-        ok = dv_refuse(&op->fail, 405, "0x0", "The requested resource does not support http method '%.10s'.", q->method);
+        ok = dv_refuse(&op->fail, 405, "0x0", "The requested resource does not support http method '%.10s'.",
+                       q->method);
     else if (!boundary)
         ok = dv_refuse(&op->fail, 400, "0x80060888",
                        "The content type of a batch request has to be multipart/mixed with a boundary.");

@@ -33,21 +33,23 @@ bool dv_set_lookup(struct dv_op *op, const struct dv_table *t, int col, const st
 
 static bool undeclared(struct dv_op *op, const struct dv_table *t, const char *name, size_t n)
 {
-    return dv_payload(&op->fail, t,
-                      "Microsoft.OData.ODataException: An undeclared property '%.*s' which only has property annotations "
-                      "in the payload but no property value was found in the payload. In OData, only declared "
-                      "navigation properties and declared named streams can be represented as properties without values.",
-                      (int)(n > 100 ? 100 : n), name);
+    return dv_payload(
+        &op->fail, t,
+        "Microsoft.OData.ODataException: An undeclared property '%.*s' which only has property annotations "
+        "in the payload but no property value was found in the payload. In OData, only declared "
+        "navigation properties and declared named streams can be represented as properties without values.",
+        (int)(n > 100 ? 100 : n), name);
 }
 
 static bool unknown_property(struct dv_op *op, const struct dv_table *t, const char *name)
 {
-    return dv_payload(&op->fail, t,
-                      "Microsoft.Crm.CrmException: Invalid property '%.100s' was found in entity "
-                      "'Microsoft.Dynamics.CRM.%s'. ---> Microsoft.OData.ODataException: The property '%.100s' does not "
-                      "exist on type 'Microsoft.Dynamics.CRM.%s'. Make sure to only use property names that are defined "
-                      "by the type.",
-                      name, t->logical, name, t->logical);
+    return dv_payload(
+        &op->fail, t,
+        "Microsoft.Crm.CrmException: Invalid property '%.100s' was found in entity "
+        "'Microsoft.Dynamics.CRM.%s'. ---> Microsoft.OData.ODataException: The property '%.100s' does not "
+        "exist on type 'Microsoft.Dynamics.CRM.%s'. Make sure to only use property names that are defined "
+        "by the type.",
+        name, t->logical, name, t->logical);
 }
 
 static bool read_only_lookup(const struct dv_table *t, int col)
@@ -79,10 +81,11 @@ static bool bind(struct dv_op *op, const struct dv_table *t, const char *name, s
         fits = fits || (!strcmp(t->cols[col].navs[k].target, ad.t->logical) &&
                         strlen(t->cols[col].navs[k].nav) == n && !memcmp(t->cols[col].navs[k].nav, name, n));
     if (!fits)
-        return dv_payload(&op->fail, t,
-                          "Microsoft.Crm.CrmException: The navigation property '%.*s' cannot refer to an entity of type "
-                          "'%s'.",
-                          (int)(n > 100 ? 100 : n), name, ad.t->logical);
+        return dv_payload(
+            &op->fail, t,
+            "Microsoft.Crm.CrmException: The navigation property '%.*s' cannot refer to an entity of type "
+            "'%s'.",
+            (int)(n > 100 ? 100 : n), name, ad.t->logical);
     return dv_address_find(op, &ad, id) && dv_set_lookup(op, t, col, ad.t, id, ch);
 }
 
@@ -102,10 +105,11 @@ static bool deep(struct dv_op *op, const struct dv_table *t, const char *name, y
         return read_only_lookup(t, col) || dv_set_lookup(op, t, col, NULL, NULL, ch);
     to = dv_table_by_logical(op->e, target, strlen(target));
     if (!create || !YAJL_IS_OBJECT(v) || !to)
-        return dv_payload(&op->fail, t,
-                          "Microsoft.OData.ODataException: A nested value for the navigation property '%.100s' is only "
-                          "allowed when a record is created.",
-                          name);
+        return dv_payload(
+            &op->fail, t,
+            "Microsoft.OData.ODataException: A nested value for the navigation property '%.100s' is only "
+            "allowed when a record is created.",
+            name);
     return dv_change_read(op, to, v, true, &inner) && dv_create(op, to, inner.id, &inner, id) &&
            dv_set_lookup(op, t, col, to, id, ch);
 }
@@ -128,10 +132,11 @@ static bool property(struct dv_op *op, const struct dv_table *t, const char *nam
         return deep(op, t, name, v, create, ch);
     if (c->role == DV_PK) {
         if (!text || !dv_guid(text, strlen(text), guid))
-            return dv_payload(&op->fail, t,
-                              "Microsoft.OData.ODataException: Cannot convert the literal '%.60s' to the expected type "
-                              "'Edm.Guid'.",
-                              text ? text : "");
+            return dv_payload(
+                &op->fail, t,
+                "Microsoft.OData.ODataException: Cannot convert the literal '%.60s' to the expected type "
+                "'Edm.Guid'.",
+                text ? text : "");
         ch->id = arena_strdup(op->a, guid);
         return true;
     }

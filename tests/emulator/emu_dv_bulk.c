@@ -20,7 +20,7 @@ struct target {
     struct dv_address ad; /* UpsertMultiple with @odata.id */
     bool has_address, exists, skip;
     bool key_in_body; /* a column of the address's key stands in the body, too */
-    char id[37];      /* "" = to be made */
+    char id[37]; /* "" = to be made */
 };
 struct bulk {
     struct dv_op *op;
@@ -104,10 +104,11 @@ static bool identify(struct bulk *b, struct target *x, yajl_val object)
         return true;
     case UPDATE:
         if (!x->ch.id)
-            return dv_refuse(&op->fail, 400, "0x80040203",
-                             "Every target of UpdateMultiple must contain the primary key '%s'; alternate keys are not "
-                             "supported here.",
-                             b->t->cols[0].name);
+            return dv_refuse(
+                &op->fail, 400, "0x80040203",
+                "Every target of UpdateMultiple must contain the primary key '%s'; alternate keys are not "
+                "supported here.",
+                b->t->cols[0].name);
         snprintf(x->id, sizeof(x->id), "%s", x->ch.id);
         x->exists = true;
         return true;
@@ -270,8 +271,9 @@ static bool read_targets(struct bulk *b, yajl_val body)
         yajl_val object = YAJL_GET_ARRAY(list)->values[i];
 
         if (!YAJL_IS_OBJECT(object))
-            return dv_payload(&b->op->fail, b->t, "Microsoft.OData.ODataException: An element of 'Targets' is not an "
-                                                  "object.");
+            return dv_payload(&b->op->fail, b->t,
+                              "Microsoft.OData.ODataException: An element of 'Targets' is not an "
+                              "object.");
         if (!check_type(b, object) || !dv_change_read(b->op, b->t, object, b->message == CREATE, &b->v[i].ch) ||
             !identify(b, &b->v[i], object))
             return false;

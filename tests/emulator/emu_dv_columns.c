@@ -96,7 +96,8 @@ static const char *attribute_property(const void *arg, const char *name)
 
 static void option(struct strbuf *out, int64_t value, const char *label, const char *more)
 {
-    strbuf_addf(out, "{\"Value\":%" PRId64 ",\"Color\":null,\"IsManaged\":true,\"ExternalValue\":\"\",\"Label\":", value);
+    strbuf_addf(out,
+                "{\"Value\":%" PRId64 ",\"Color\":null,\"IsManaged\":true,\"ExternalValue\":\"\",\"Label\":", value);
     dv_meta_label(out, label);
     strbuf_addf(out, "%s}", more);
 }
@@ -134,7 +135,8 @@ static void option_set(struct dv_op *op, struct strbuf *out, const struct shown 
         if (c->type == C_STATUS)
             more = arena_printf(op->a, ",\"State\":%d,\"TransitionData\":null", o->value == 1 ? 0 : 1);
         else if (c->type == C_STATE)
-            more = arena_printf(op->a, ",\"DefaultStatus\":%d,\"InvariantName\":\"%s\"", o->value == 0 ? 1 : 2, o->label);
+            more = arena_printf(op->a, ",\"DefaultStatus\":%d,\"InvariantName\":\"%s\"", o->value == 0 ? 1 : 2,
+                                o->label);
         strbuf_adds(out, i ? "," : "");
         option(out, o->value, o->label, more);
     }
@@ -190,7 +192,8 @@ static void typed(struct dv_op *op, struct dv_meta_object *o, const struct shown
         break;
     case C_DATETIME:
         dv_meta_text(o, "Format", only ? "DateOnly" : "DateAndTime");
-        dv_meta_raw(o, "DateTimeBehavior", arena_printf(op->a, "{\"Value\":\"%s\"}", c->behavior ? c->behavior : "UserLocal"));
+        dv_meta_raw(o, "DateTimeBehavior",
+                    arena_printf(op->a, "{\"Value\":\"%s\"}", c->behavior ? c->behavior : "UserLocal"));
         break;
     case C_LOOKUP:
     case C_OWNER:
@@ -200,7 +203,9 @@ static void typed(struct dv_op *op, struct dv_meta_object *o, const struct shown
         strbuf_addc(&list, ']');
         dv_meta_raw(o, "Targets", list.buf);
         break;
-    case C_BOOLEAN: dv_meta_raw(o, "DefaultValue", c->default_value && !strcmp(c->default_value, "1") ? "true" : "false"); break;
+    case C_BOOLEAN:
+        dv_meta_raw(o, "DefaultValue", c->default_value && !strcmp(c->default_value, "1") ? "true" : "false");
+        break;
     case C_PICKLIST: dv_meta_raw(o, "DefaultFormValue", c->default_value ? c->default_value : "-1"); break;
     default: break;
     }
@@ -210,7 +215,8 @@ static void typed(struct dv_op *op, struct dv_meta_object *o, const struct shown
 static void attribute_object(struct dv_op *op, struct strbuf *out, const struct shown *s, const char *select,
                              const char *expand, const char *context)
 {
-    static const char *const TEXTS[] = { "LogicalName", "SchemaName", "EntityLogicalName", "AttributeType", "AttributeOf" };
+    static const char *const TEXTS[] = { "LogicalName", "SchemaName", "EntityLogicalName", "AttributeType",
+                                         "AttributeOf" };
     static const char *const BOOLS[] = { "IsValidForCreate", "IsValidForUpdate", "IsValidForRead",
                                          "IsPrimaryId",      "IsPrimaryName",    "IsCustomAttribute" };
     struct dv_meta_object o = { .out = out, .select = select };
@@ -223,15 +229,16 @@ static void attribute_object(struct dv_op *op, struct strbuf *out, const struct 
         o.n++;
     }
     strbuf_addf(out, "%s\"@odata.type\":\"#Microsoft.Dynamics.CRM.%sAttributeMetadata\"", o.n++ ? "," : "",
-                !s->shadow              ? kind_of(s->c->type)->cast
+                !s->shadow           ? kind_of(s->c->type)->cast
                 : dv_is_lookup(s->c) ? "String"
-                                        : "");
+                                     : "");
     dv_meta_id(op, &o, arena_printf(op->a, "column %s %s", s->t->logical, s->shadow ? s->name : s->c->name));
     for (size_t i = 0; i < COUNT(TEXTS); i++)
         dv_meta_text(&o, TEXTS[i], attribute_property(s, TEXTS[i]));
     for (size_t i = 0; i < COUNT(BOOLS); i++)
         dv_meta_raw(&o, BOOLS[i], attribute_property(s, BOOLS[i]));
-    dv_meta_raw(&o, "AttributeTypeName", arena_printf(op->a, "{\"Value\":\"%sType\"}", attribute_property(s, "AttributeType")));
+    dv_meta_raw(&o, "AttributeTypeName",
+                arena_printf(op->a, "{\"Value\":\"%sType\"}", attribute_property(s, "AttributeType")));
     dv_meta_raw(&o, "RequiredLevel",
                 arena_printf(op->a,
                              "{\"Value\":\"%s\",\"CanBeChanged\":%s,\"ManagedPropertyLogicalName\":"
@@ -257,7 +264,8 @@ static void attribute_object(struct dv_op *op, struct strbuf *out, const struct 
 
 static bool has_shadow(const struct dv_table *t, const struct dv_col *c, struct shown *s)
 {
-    if (!dv_is_lookup(c) && c->type != C_PICKLIST && c->type != C_BOOLEAN && c->type != C_STATE && c->type != C_STATUS)
+    if (!dv_is_lookup(c) && c->type != C_PICKLIST && c->type != C_BOOLEAN && c->type != C_STATE &&
+        c->type != C_STATUS)
         return false;
     snprintf(s->name, sizeof(s->name), "%sname", c->name);
     return dv_col_by_name(t, s->name, strlen(s->name)) < 0;
@@ -292,7 +300,8 @@ size_t dv_meta_attributes(struct dv_op *op, struct strbuf *out, const struct dv_
 static const struct kind *cast_of(struct dv_op *op, const char *rest)
 {
     static const char CRM[] = "/Microsoft.Dynamics.CRM.", TAIL[] = "AttributeMetadata";
-    static const struct kind MULTI = { -1, "Virtual", "MultiSelectPicklist", "DefaultFormValue OptionSet GlobalOptionSet " };
+    static const struct kind MULTI = { -1, "Virtual", "MultiSelectPicklist",
+                                       "DefaultFormValue OptionSet GlobalOptionSet " };
     size_t n = strlen(rest), k = sizeof(CRM) - 1, tail = sizeof(TAIL) - 1;
 
     if (n > k + tail && !strncmp(rest, CRM, k) && !strcmp(rest + n - tail, TAIL)) {
@@ -316,8 +325,8 @@ static bool check_expand(struct dv_op *op, const struct kind *k)
     if (k && strstr(k->properties, "OptionSet"))
         return dv_meta_check_select(op, p, " OptionSet GlobalOptionSet ", k->cast);
     return dv_refuse(&op->fail, 400, "0x0",
-                     "Could not find a property named '%.60s' on type 'Microsoft.Dynamics.CRM.%sAttributeMetadata'.", p,
-                     k ? k->cast : "");
+                     "Could not find a property named '%.60s' on type 'Microsoft.Dynamics.CRM.%sAttributeMetadata'.",
+                     p, k ? k->cast : "");
 }
 
 bool dv_meta_attribute_path(struct dv_op *op, const struct dv_table *t, const char *rest)
@@ -348,15 +357,16 @@ bool dv_meta_attribute_path(struct dv_op *op, const struct dv_table *t, const ch
         if (col < 0 || s.c->role == DV_HIDDEN || (k && strcmp(kind_of(s.c->type)->cast, k->cast) != 0))
             return dv_refuse(&op->fail, 404, "0x80040217", "Could not find an attribute with specified name.");
         dv_begin_json(op);
-        attribute_object(op, &op->r->body, &s, dv_option(op, "$select"), dv_option(op, "$expand"),
-                         arena_printf(op->a, "%s/$metadata#EntityDefinitions('%s')/Attributes/$entity", dv_root(op),
-                                      t->logical));
+        attribute_object(
+            op, &op->r->body, &s, dv_option(op, "$select"), dv_option(op, "$expand"),
+            arena_printf(op->a, "%s/$metadata#EntityDefinitions('%s')/Attributes/$entity", dv_root(op), t->logical));
         return true;
     }
     dv_begin_json(op);
     strbuf_addf(&op->r->body, "{\"@odata.context\":\"%s/$metadata#EntityDefinitions('%s')/Attributes\",\"value\":[",
                 dv_root(op), t->logical);
-    dv_meta_attributes(op, &op->r->body, t, k ? k->cast : NULL, dv_option(op, "$select"), dv_option(op, "$expand"), filter);
+    dv_meta_attributes(op, &op->r->body, t, k ? k->cast : NULL, dv_option(op, "$select"), dv_option(op, "$expand"),
+                       filter);
     strbuf_adds(&op->r->body, "]}");
     return true;
 }

@@ -211,8 +211,7 @@ static bool write_row(struct one *o, yajl_val body, bool *ret_created)
     *ret_created = !found;
     if (found)
         return dv_update(op, o->ad.t, o->id, &ch);
-    return check_key_targets(o) &&
-           dv_create(op, o->ad.t, ch.id ? ch.id : o->ad.key ? NULL : o->ad.id, &ch, o->id);
+    return check_key_targets(o) && dv_create(op, o->ad.t, ch.id ? ch.id : o->ad.key ? NULL : o->ad.id, &ch, o->id);
 }
 
 static void patch(struct one *o)
@@ -284,8 +283,7 @@ static bool property_of(struct one *o, const char *name, size_t n, int *ret_col)
     *ret_col = dv_col_by_value_name(t, name, n);
     if (*ret_col < 0)
         *ret_col = dv_col_by_name(t, name, n);
-    if (*ret_col >= 0 && t->cols[*ret_col].role != DV_HIDDEN &&
-        (!dv_is_lookup(&t->cols[*ret_col]) || *name == '_'))
+    if (*ret_col >= 0 && t->cols[*ret_col].role != DV_HIDDEN && (!dv_is_lookup(&t->cols[*ret_col]) || *name == '_'))
         return true;
     return dv_no_segment(&o->op->fail, name, n);
 }
@@ -411,7 +409,8 @@ static void part(struct one *o, const char *rest)
         return;
     }
     if (strcmp(op->q->method, "GET") != 0) {
-        dv_refuse(&op->fail, 405, "0x0", "The requested resource does not support http method '%.10s'.", op->q->method);
+        dv_refuse(&op->fail, 405, "0x0", "The requested resource does not support http method '%.10s'.",
+                  op->q->method);
         dv_answer_fail(op);
         return;
     }

@@ -144,7 +144,7 @@ static bool is_decimal(const struct dv_col *c)
 
 /* Text to bind for this literal; false = the types do not go together. */
 static bool literal(struct compile *cc, const struct dv_col *c, const struct dv_fnode *n, const char *operator,
-                    const char **ret)
+                    const char ** ret)
 {
     char iso[32];
     int64_t ms;
@@ -414,10 +414,11 @@ bool dv_hidden_rows(const struct emu *e, const struct dv_table *t, struct strbuf
     bool messages = !strcmp(t->logical, "sdkmessagefilter"), steps = !strcmp(t->logical, "sdkmessageprocessingstep");
 
     if (messages && (EMU_KNOB(e, dv_no_bulk_any) || EMU_KNOB(e, dv_no_upsert_account))) {
-        strbuf_addf(sql,
-                    "not (%s exists(select 1 from dv_sdkmessage m where m.sdkmessageid = t0.sdkmessageid and m.name in "
-                    "('CreateMultiple', 'UpdateMultiple')))",
-                    EMU_KNOB(e, dv_no_bulk_any) ? "" : "t0.primaryobjecttypecode = 'account' and ");
+        strbuf_addf(
+            sql,
+            "not (%s exists(select 1 from dv_sdkmessage m where m.sdkmessageid = t0.sdkmessageid and m.name in "
+            "('CreateMultiple', 'UpdateMultiple')))",
+            EMU_KNOB(e, dv_no_bulk_any) ? "" : "t0.primaryobjecttypecode = 'account' and ");
         return true;
     }
     if (steps && !EMU_KNOB(e, dv_plugin_throws_untagged)) {

@@ -24,11 +24,11 @@ struct dv_user {
     char id[37];
     struct spent *spent; /* ring of what lies in the window */
     size_t first, n, cap;
-    int64_t cost_ms;       /* sum over the ring */
-    int64_t *busy_until;   /* requests that are still being waited for */
+    int64_t cost_ms; /* sum over the ring */
+    int64_t *busy_until; /* requests that are still being waited for */
     size_t n_busy, cap_busy;
     int64_t penalty_until; /* 0 = none */
-    int64_t refused;       /* in this penalty */
+    int64_t refused; /* in this penalty */
 };
 
 static struct dv_user *user_of(struct emu *e, const char *client)
@@ -191,11 +191,12 @@ static bool refuse(struct dv_op *op, struct dv_user *u, int64_t now, uint32_t co
         break;
     case 0x80072321:
         grouped(limit, sizeof(limit), EMU_KNOB(op->e, dv_limit_execution_ms));
-        dv_refuse(&op->fail, 429, text,
-                  "Combined execution time of incoming requests exceeded limit of %s milliseconds over time window of "
-                  "%" PRId64 " seconds. Decrease number of concurrent requests or reduce the duration of requests and "
-                  "try again later.",
-                  limit, window / 1000);
+        dv_refuse(
+            &op->fail, 429, text,
+            "Combined execution time of incoming requests exceeded limit of %s milliseconds over time window of "
+            "%" PRId64 " seconds. Decrease number of concurrent requests or reduce the duration of requests and "
+            "try again later.",
+            limit, window / 1000);
         break;
     default:
         dv_refuse(&op->fail, 429, text, "Number of concurrent requests exceeded the limit of %" PRId64 ".",
@@ -240,17 +241,4 @@ void dv_limits_leave(struct dv_op *op)
     if (op->r->cost_ms + EMU_KNOB(op->e, latency_ms) > 0)
         add_busy(u, now + op->r->cost_ms + EMU_KNOB(op->e, latency_ms));
     headers(op, u);
-}
-
-void dv_limits_free(struct emu *e)
-{
-    while (e->dv->users) {
-        struct dv_user *u = e->dv->users;
-
-        e->dv->users = u->next;
-        free(u->client);
-        free(u->spent);
-        free(u->busy_until);
-        free(u);
-    }
 }

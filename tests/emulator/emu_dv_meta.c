@@ -79,12 +79,15 @@ void dv_meta_label(struct strbuf *out, const char *text)
 
 static const char TABLE_NAMES[] =
     " MetadataId LogicalName SchemaName EntitySetName LogicalCollectionName PrimaryIdAttribute PrimaryNameAttribute "
-    "OwnershipType TableType ChangeTrackingEnabled IsOptimisticConcurrencyEnabled IsActivity IsCustomEntity DisplayName "
+    "OwnershipType TableType ChangeTrackingEnabled IsOptimisticConcurrencyEnabled IsActivity IsCustomEntity "
+    "DisplayName "
     "IsValidForAdvancedFind ExternalName ";
-static const char KEY_NAMES[] = " MetadataId LogicalName SchemaName EntityLogicalName KeyAttributes EntityKeyIndexStatus "
-                                "DisplayName IsManaged ";
+static const char KEY_NAMES[] =
+    " MetadataId LogicalName SchemaName EntityLogicalName KeyAttributes EntityKeyIndexStatus "
+    "DisplayName IsManaged ";
 static const char RELATION_NAMES[] =
-    " MetadataId SchemaName RelationshipType ReferencedAttribute ReferencedEntity ReferencingAttribute ReferencingEntity "
+    " MetadataId SchemaName RelationshipType ReferencedAttribute ReferencedEntity ReferencingAttribute "
+    "ReferencingEntity "
     "ReferencingEntityNavigationPropertyName ReferencedEntityNavigationPropertyName IsCustomRelationship ";
 
 bool dv_meta_check_select(struct dv_op *op, const char *select, const char *known, const char *type)
@@ -135,9 +138,7 @@ bool dv_meta_filter(const struct dv_fnode *n, const char *(*get)(const void *, c
             return false;
         equal = v->kind == DF_NULL ? !text : text && !strcasecmp(text, v->text);
         return equal == (n->kind == DF_EQ);
-    case DF_PROPERTY:
-        text = get(arg, n->text);
-        return text && !strcmp(text, "true");
+    case DF_PROPERTY: text = get(arg, n->text); return text && !strcmp(text, "true");
     default: return false;
     }
 }
@@ -246,9 +247,9 @@ static void key_object(struct dv_op *op, struct strbuf *out, const struct dv_tab
 static void table_object(struct dv_op *op, struct strbuf *out, const struct dv_table *t, const char *select,
                          const char *expand, const char *context)
 {
-    static const char *const TEXTS[] = { "LogicalName",        "SchemaName",           "EntitySetName",
+    static const char *const TEXTS[] = { "LogicalName",           "SchemaName",         "EntitySetName",
                                          "LogicalCollectionName", "PrimaryIdAttribute", "PrimaryNameAttribute",
-                                         "OwnershipType",      "TableType",            "ExternalName" };
+                                         "OwnershipType",         "TableType",          "ExternalName" };
     static const char *const BOOLS[] = { "ChangeTrackingEnabled", "IsOptimisticConcurrencyEnabled", "IsActivity",
                                          "IsCustomEntity", "IsValidForAdvancedFind" };
     struct dv_meta_object o = { .out = out, .select = select };
@@ -329,8 +330,8 @@ static bool list_tables(struct dv_op *op)
 static void begin_list(struct dv_op *op, const struct dv_table *t, const char *what)
 {
     dv_begin_json(op);
-    strbuf_addf(&op->r->body, "{\"@odata.context\":\"%s/$metadata#EntityDefinitions('%s')/%s\",\"value\":[", dv_root(op),
-                t->logical, what);
+    strbuf_addf(&op->r->body, "{\"@odata.context\":\"%s/$metadata#EntityDefinitions('%s')/%s\",\"value\":[",
+                dv_root(op), t->logical, what);
 }
 
 static bool list_keys(struct dv_op *op, const struct dv_table *t)
@@ -411,9 +412,10 @@ static const struct dv_table *named_table(struct dv_op *op, const char *path, co
         *ret_rest = end + 2;
         t = dv_table_by_logical(op->e, path, n);
         if (!t)
-            dv_refuse(&op->fail, 404, "0x80040217",
-                      "The entity with a name = '%.*s' with namemapping = 'Logical' was not found in the MetadataCache.",
-                      (int)(n > 80 ? 80 : n), path);
+            dv_refuse(
+                &op->fail, 404, "0x80040217",
+                "The entity with a name = '%.*s' with namemapping = 'Logical' was not found in the MetadataCache.",
+                (int)(n > 80 ? 80 : n), path);
         return t;
     }
     end = strchr(path, ')');

@@ -11,11 +11,19 @@
 
 /* ---- the platform's own tables ---- */
 
-#define TEXT(n, s, len) { .name = n, .schema = s, .type = C_STRING, .length = len, .precision = -1, .required = "None" }
-#define INT(n, s, d) \
-    { .name = n, .schema = s, .type = C_INTEGER, .precision = -1, .required = "None", .default_value = d }
-#define LOOKUP(n, s, navigation) \
-    { .name = n, .schema = s, .type = C_LOOKUP, .precision = -1, .required = "None", .navs = navigation, .n_navs = 1 }
+#define TEXT(n, s, len)                                                                              \
+    {                                                                                                \
+        .name = n, .schema = s, .type = C_STRING, .length = len, .precision = -1, .required = "None" \
+    }
+#define INT(n, s, d)                                                                                       \
+    {                                                                                                      \
+        .name = n, .schema = s, .type = C_INTEGER, .precision = -1, .required = "None", .default_value = d \
+    }
+#define LOOKUP(n, s, navigation)                                                                           \
+    {                                                                                                      \
+        .name = n, .schema = s, .type = C_LOOKUP, .precision = -1, .required = "None", .navs = navigation, \
+        .n_navs = 1                                                                                        \
+    }
 
 static struct emu_nav nav_message[] = { { "sdkmessage", "sdkmessageid" } };
 static struct emu_nav nav_filter[] = { { "sdkmessagefilter", "sdkmessagefilterid" } };
@@ -388,10 +396,12 @@ static void add_money_columns(struct dv *d, struct dv_table *t, const struct emu
         add_column(d, t, &c);
     }
     if (any && dv_col_by_name(t, "exchangerate", 12) < 0)
-        add_column(
-            d, t,
-            &(struct dv_col){
-                .name = "exchangerate", .schema = "ExchangeRate", .type = C_DECIMAL, .role = DV_READONLY, .precision = 12 });
+        add_column(d, t,
+                   &(struct dv_col){ .name = "exchangerate",
+                                     .schema = "ExchangeRate",
+                                     .type = C_DECIMAL,
+                                     .role = DV_READONLY,
+                                     .precision = 12 });
 }
 
 static int at(const struct dv_table *t, const char *name)
@@ -584,7 +594,8 @@ static void create_table(struct emu *e, struct dv_table *t)
             strbuf_addf(&s, "%s\"%s\"", c ? ", " : "", t->cols[t->keys[k].cols[c]].name);
         strbuf_adds(&s, ");");
     }
-    strbuf_addf(&s, "create index if not exists \"dv_%s version\" on \"dv_%s\"(versionnumber);", t->logical, t->logical);
+    strbuf_addf(&s, "create index if not exists \"dv_%s version\" on \"dv_%s\"(versionnumber);", t->logical,
+                t->logical);
     for (size_t i = 1; i < t->n_visible; i++)
         if (t->cols[i].unique || points_to_itself(t, &t->cols[i]))
             strbuf_addf(&s, "create index if not exists \"dv_%s %s\" on \"dv_%s\"(\"%s\") where \"%s\" is not null;",
@@ -594,7 +605,8 @@ static void create_table(struct emu *e, struct dv_table *t)
 }
 
 static const char SCHEMA[] =
-    "create table if not exists dv_deleted(tbl text not null, id text collate dvguid not null, version integer not null,"
+    "create table if not exists dv_deleted(tbl text not null, id text collate dvguid not null, version integer not "
+    "null,"
     " primary key(tbl, id)) without rowid;"
     "create index if not exists dv_deleted_version on dv_deleted(tbl, version);"
     "create table if not exists dv_state(name text primary key, value) without rowid;"

@@ -276,7 +276,9 @@ static struct dv_fnode *comparison(struct parser *ps)
     static const struct {
         const char *name;
         enum dv_fkind kind;
-    } OPS[] = { { "eq", DF_EQ }, { "ne", DF_NE }, { "gt", DF_GT }, { "ge", DF_GE }, { "lt", DF_LT }, { "le", DF_LE } };
+    } OPS[] = {
+        { "eq", DF_EQ }, { "ne", DF_NE }, { "gt", DF_GT }, { "ge", DF_GE }, { "lt", DF_LT }, { "le", DF_LE }
+    };
     struct dv_fnode *l, *r;
 
     blanks(ps);

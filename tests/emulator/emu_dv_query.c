@@ -150,10 +150,11 @@ void dv_total_counts(struct dv_op *op)
     }
     if (ok) {
         dv_begin_json(op);
-        strbuf_addf(&op->r->body,
-                    "{\"@odata.context\":\"%s/$metadata#Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse\","
-                    "\"EntityRecordCountCollection\":{\"Count\":%zu,\"IsReadOnly\":false,\"Keys\":[%s],\"Values\":[%s]}}",
-                    dv_root(op), n, strbuf_str(&keys), strbuf_str(&values));
+        strbuf_addf(
+            &op->r->body,
+            "{\"@odata.context\":\"%s/$metadata#Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse\","
+            "\"EntityRecordCountCollection\":{\"Count\":%zu,\"IsReadOnly\":false,\"Keys\":[%s],\"Values\":[%s]}}",
+            dv_root(op), n, strbuf_str(&keys), strbuf_str(&values));
     } else {
         if (!op->fail.status)
             dv_refuse(&op->fail, 400, "0x0", "RetrieveTotalRecordCount takes a list of table names in EntityNames.");
@@ -406,7 +407,7 @@ static bool check_tracking(struct dv_op *op, const struct dv_table *t)
 
 void dv_query(struct dv_op *op, const struct dv_table *t)
 {
-    static const char *const ALLOWED[] = { "$select", "$filter",    "$orderby",   "$top",
+    static const char *const ALLOWED[] = { "$select", "$filter",    "$orderby",    "$top",
                                            "$count",  "$skiptoken", "$deltatoken", "$expand" };
     struct page pg = { .t = t, .size = op->page_size ? op->page_size : EMU_KNOB(op->e, dv_page) };
     struct dv_select sel;

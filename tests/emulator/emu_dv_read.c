@@ -289,8 +289,8 @@ static void add_property(struct dv_op *op, struct strbuf *out, const struct dv_t
             add_lookup_annotations(op, out, t, col, row);
         strbuf_addf(out, ",\"_%s_value\":", c->name);
     } else {
-        if (row[col] && op->annotations && c->type != C_STRING && c->type != C_MEMO && c->type != C_UNIQUEIDENTIFIER &&
-            dv_annotation_wanted(op, "OData.Community.Display.V1.FormattedValue")) {
+        if (row[col] && op->annotations && c->type != C_STRING && c->type != C_MEMO &&
+            c->type != C_UNIQUEIDENTIFIER && dv_annotation_wanted(op, "OData.Community.Display.V1.FormattedValue")) {
             dv_value_formatted(&formatted, c, row[col]);
             strbuf_addf(out, ",\"%s@OData.Community.Display.V1.FormattedValue\":", c->name);
             emu_json_str(out, strbuf_str(&formatted), formatted.len);

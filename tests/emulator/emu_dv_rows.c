@@ -106,10 +106,11 @@ static bool check_keys(struct dv_op *op, const struct dv_table *t, const char *i
             continue;
         for (size_t i = 0; i < key->n; i++)
             strbuf_addf(&list, "%s%s", i ? ", " : "", t->cols[key->cols[i]].schema);
-        dv_refuse(&op->fail, 412, "0x80060892",
-                  "A record that has the attribute values %s already exists. The entity key %s requires that this set "
-                  "of attributes contains unique values. Select unique values and try again.",
-                  strbuf_str(&list), key->name);
+        dv_refuse(
+            &op->fail, 412, "0x80060892",
+            "A record that has the attribute values %s already exists. The entity key %s requires that this set "
+            "of attributes contains unique values. Select unique values and try again.",
+            strbuf_str(&list), key->name);
         strbuf_release(&list);
         return false;
     }
@@ -128,8 +129,8 @@ static bool check_state(struct dv_op *op, const struct dv_table *t, struct dv_ch
         v[t->status] = !strcmp(v[t->state], "0") ? "1" : "2";
     if (!strcmp(v[t->state], "0") == !strcmp(v[t->status], "1"))
         return true;
-    return dv_refuse(&op->fail, 400, "0x80048408", "%s is not a valid status code for state code %s on %s", v[t->status],
-                     !strcmp(v[t->state], "0") ? "Active" : "Inactive", t->logical);
+    return dv_refuse(&op->fail, 400, "0x80048408", "%s is not a valid status code for state code %s on %s",
+                     v[t->status], !strcmp(v[t->state], "0") ? "Active" : "Inactive", t->logical);
 }
 
 /* Money needs a currency; amounts in the base currency follow from its rate. */
@@ -154,7 +155,8 @@ static void set_money(struct dv_op *op, const struct dv_table *t, const char **v
     cur = dv_table_by_logical(op->e, "transactioncurrency", strlen("transactioncurrency"));
     if (cur && v[t->currency])
         row = dv_load(op->e, cur, v[t->currency], op->a);
-    v[t->rate] = row && dv_col_by_name(cur, "exchangerate", 12) >= 0 ? row[dv_col_by_name(cur, "exchangerate", 12)] : NULL;
+    v[t->rate] =
+        row && dv_col_by_name(cur, "exchangerate", 12) >= 0 ? row[dv_col_by_name(cur, "exchangerate", 12)] : NULL;
     rate = v[t->rate] ? strtod(v[t->rate], NULL) : 0;
     for (size_t i = 0; i < t->n_visible; i++) {
         char name[160], text[400], canonical[64];
@@ -308,7 +310,8 @@ static bool carry(struct dv_op *op, const struct dv_table *t, const char *id, bo
 
 /* ---- the three writes ---- */
 
-bool dv_create(struct dv_op *op, const struct dv_table *t, const char *id, struct dv_change *ch, char ret_id[static 37])
+bool dv_create(struct dv_op *op, const struct dv_table *t, const char *id, struct dv_change *ch,
+               char ret_id[static 37])
 {
     const char **v = ch->v;
 
@@ -424,9 +427,10 @@ static bool unlink_references(struct dv_op *op, const struct dv_table *t, const 
                 char other[37];
                 struct dv_change ch;
 
-                snprintf(sql, sizeof(sql),
-                         "select \"%s\" from \"dv_%s\" where \"%s\" = ?1 and \"%s\" is not null and \"%s\" <> ?2 limit 1",
-                         r->cols[0].name, r->logical, c->name, c->name, r->cols[0].name);
+                snprintf(
+                    sql, sizeof(sql),
+                    "select \"%s\" from \"dv_%s\" where \"%s\" = ?1 and \"%s\" is not null and \"%s\" <> ?2 limit 1",
+                    r->cols[0].name, r->logical, c->name, c->name, r->cols[0].name);
                 s = dv_prepare(op->e, sql);
                 dv_bind(s, 1, id);
                 dv_bind(s, 2, r == t ? id : "");

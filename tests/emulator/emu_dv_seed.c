@@ -20,7 +20,8 @@ static void set(const struct dv_table *t, struct dv_change *ch, const char *name
     ch->v[col] = value;
 }
 
-static void make(struct dv_op *op, const struct dv_table *t, const char *id, struct dv_change *ch, char ret_id[static 37])
+static void make(struct dv_op *op, const struct dv_table *t, const char *id, struct dv_change *ch,
+                 char ret_id[static 37])
 {
     if (dv_create(op, t, id, ch, ret_id))
         return;
@@ -57,7 +58,7 @@ static void seed_business_unit(struct dv_op *op, const char *name)
 /* Which messages a table has: sdkmessagefilters. UpsertMultiple is never among them. */
 static void seed_messages(struct dv_op *op)
 {
-    static const char *const MESSAGES[] = { "Create",         "Update",         "Delete",        "Retrieve",
+    static const char *const MESSAGES[] = { "Create",           "Update",         "Delete",        "Retrieve",
                                             "RetrieveMultiple", "CreateMultiple", "UpdateMultiple" };
     const struct dv_table *m = dv_table_by_logical(op->e, "sdkmessage", 10),
                           *f = dv_table_by_logical(op->e, "sdkmessagefilter", 16),

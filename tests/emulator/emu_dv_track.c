@@ -60,10 +60,10 @@ static int64_t page_size(const struct dv_op *op)
     return op->page_size ? op->page_size : EMU_KNOB(op->e, dv_page);
 }
 
-/* Rows of a statement that gives one more than a page; *ret_more = that one was there. */
+/* Rows of a statement that gives one more than a page; *ret_more = that one was there, `last` is told the last row. */
 static int64_t add_rows(struct dv_op *op, const struct dv_table *t, const struct dv_select *sel,
                         const struct dv_reader *rd, sqlite3_stmt *s, int64_t limit, struct dv_cookie *last,
-                        bool *ret_more)
+                        int64_t *ret_version, bool *ret_more)
 {
     const char **row = arena_zalloc(op->a, t->n * sizeof(*row));
     int64_t n = 0;
@@ -79,10 +79,8 @@ static int64_t add_rows(struct dv_op *op, const struct dv_table *t, const struct
             strbuf_addc(&op->r->body, ',');
         dv_row_json(op, &op->r->body, t, sel, row, NULL);
         snprintf(last->id, sizeof(last->id), "%s", row[0]);
-        last->value = row[t->version];
+        *ret_version = strtoll(row[t->version], NULL, 10);
     }
-    if (n)
-        last->value = arena_strdup(op->a, last->value);
     return n;
 }
 
@@ -92,7 +90,7 @@ void dv_track_first(struct dv_op *op, const struct dv_table *t, const struct dv_
     struct dv_cookie from, next;
     struct dv_reader rd;
     sqlite3_stmt *s;
-    int64_t size = page_size(op);
+    int64_t size = page_size(op), version;
     bool more, paging;
 
     if (!dv_cookie_read(op, dv_option(op, "$skiptoken"), &from, &paging)) {
@@ -110,10 +108,9 @@ void dv_track_first(struct dv_op *op, const struct dv_table *t, const struct dv_
                 t->cols[0].name, t->cols[0].name, size + 1);
     s = dv_prepare(op->e, sql.buf);
     dv_bind(s, 1, paging ? from.id : "");
-    add_rows(op, t, sel, &rd, s, size, &next, &more);
+    add_rows(op, t, sel, &rd, s, size, &next, &version, &more);
     sqlite3_finalize(s);
     strbuf_addc(&op->r->body, ']');
-    next.value = NULL;
     if (more)
         dv_add_next_link(op, t, &next);
     else if (!paging || from.tracking)
@@ -168,7 +165,8 @@ void dv_track_delta(struct dv_op *op, const struct dv_table *t, const struct dv_
     next.from_version = paging ? from.from_version : version;
     deleted_after = paging && from.deletes ? from.from_version : version;
     dv_begin_json(op);
-    strbuf_addf(&op->r->body, "{\"@odata.context\":\"%s/$metadata#%s/$delta\",\"value\":[", dv_root(op), sel->context);
+    strbuf_addf(&op->r->body, "{\"@odata.context\":\"%s/$metadata#%s/$delta\",\"value\":[", dv_root(op),
+                sel->context);
     if (!paging || !from.deletes) {
         dv_reader_sql(&rd, op, t, sel, &sql);
         strbuf_addf(&sql,
@@ -178,17 +176,14 @@ void dv_track_delta(struct dv_op *op, const struct dv_table *t, const struct dv_
         s = dv_prepare(op->e, sql.buf);
         sqlite3_bind_int64(s, 1, next.from_version);
         sqlite3_bind_int64(s, 2, next.to_version);
-        n = add_rows(op, t, sel, &rd, s, size, &next, &more);
+        n = add_rows(op, t, sel, &rd, s, size, &next, &next.from_version, &more);
         sqlite3_finalize(s);
-        if (n)
-            next.from_version = strtoll(next.value, NULL, 10);
     }
     if (!more)
         add_deleted(op, t, &next, deleted_after, &n, size, &more);
     if (more && !next.deletes && n < size)
         next.deletes = true;
     strbuf_addc(&op->r->body, ']');
-    next.value = NULL;
     if (more) {
         if (!next.id[0])
             snprintf(next.id, sizeof(next.id), "%s", op->e->dv->root_bu);

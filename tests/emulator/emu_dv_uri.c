@@ -96,10 +96,11 @@ static bool split(char *s, struct part *parts, size_t *ret_n)
 
 static bool bad_key(struct dv_op *op, const struct dv_table *t)
 {
-    return dv_refuse(&op->fail, 400, "0x80060890",
-                     "The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.%s'. Ensure that the "
-                     "names and number of key properties match the declared or alternate key properties",
-                     t->logical);
+    return dv_refuse(
+        &op->fail, 400, "0x80060890",
+        "The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.%s'. Ensure that the "
+        "names and number of key properties match the declared or alternate key properties",
+        t->logical);
 }
 
 /* Characters that break a key, wherever it stands. */
@@ -250,7 +251,8 @@ static bool reference(struct dv_op *op, const char *text, size_t n, struct dv_ad
         if (strlen(op->refs[i].content_id) == n - 1 && !memcmp(op->refs[i].content_id, text + 1, n - 1))
             return dv_address_parse(op, op->refs[i].address, strlen(op->refs[i].address), DV_IN_URL, ret);
     return dv_refuse(&op->fail, 400, "0x80048d19",
-                     "Content-ID Reference: '%.*s' does not exist in the batch context.", (int)(n > 60 ? 60 : n), text);
+                     "Content-ID Reference: '%.*s' does not exist in the batch context.", (int)(n > 60 ? 60 : n),
+                     text);
 }
 
 bool dv_address_parse(struct dv_op *op, const char *text, size_t n, enum dv_place place, struct dv_address *ret)

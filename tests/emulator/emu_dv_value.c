@@ -16,10 +16,9 @@
 /* ---- collation: without case, without accents, without trailing blanks ---- */
 
 /* Latin-1 Supplement and Latin Extended-A, U+00C0..U+017F: the letter without its accent; '.' = as it is. */
-static const char BASE_LETTERS[] =
-    "aaaaaa.ceeeeiiii.nooooo.ouuuuy..aaaaaa.ceeeeiiii.nooooo.ouuuuy.y"
-    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii..jjkk.lllllll"
-    "lllnnnnnn...oooooo..rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+static const char BASE_LETTERS[] = "aaaaaa.ceeeeiiii.nooooo.ouuuuy..aaaaaa.ceeeeiiii.nooooo.ouuuuy.y"
+                                   "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiii..jjkk.lllllll"
+                                   "lllnnnnnn...oooooo..rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
 
 /* Next code point; malformed octets stand for themselves. */
 static uint32_t next_point(const char **p, const char *end)
@@ -404,9 +403,10 @@ static const char *edm_type(const struct dv_col *c)
 
 static bool bad_literal(struct dv_op *op, const struct dv_table *t, const struct dv_col *c, const char *literal)
 {
-    return dv_payload(&op->fail, t,
-                      "Microsoft.OData.ODataException: Cannot convert the literal '%.100s' to the expected type '%s'.",
-                      literal, edm_type(c));
+    return dv_payload(
+        &op->fail, t,
+        "Microsoft.OData.ODataException: Cannot convert the literal '%.100s' to the expected type '%s'.", literal,
+        edm_type(c));
 }
 
 /* `text` has the right JSON kind for the column. */
