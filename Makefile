@@ -11,7 +11,7 @@ MODE_fault   := -O1 -g -DDMFSYNC_FAULT
 MODE_fuzz    := -O1 -g3 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 MODE_cov     := -O0 -g --coverage
 
-DEPS := libzip libcurl libzstd sqlite3 yajl libxml-2.0 inih libxxhash libutf8proc libcrypto libisal
+DEPS := libzip libcurl libzstd sqlite3 yajl libxml-2.0 inih libxxhash libutf8proc libcrypto
 EMU_DEPS := libmicrohttpd sqlite3 yajl libxml-2.0 libzip
 # `make VERBOSE=1` shows the command lines.
 Q   := $(if $(VERBOSE),,@)

@@ -39,12 +39,13 @@ static enum ec keep_bits(struct map_ctx *m, const struct leaf_totals *t, struct 
 {
     struct query *q = store_query(m->state, "insert or replace into setting(name, value) values('leaf_bits', ?1)");
     char text[16];
-    int want = 0, have = leaf_bits(m);
+    int want = 8, have = leaf_bits(m);
 
     while (want < 24 && (t->rows >> want) > 256)
         want++;
-    /* Only far-off leaf sizes are worth losing comparability with older files. */
-    snprintf(text, sizeof(text), "%d", have >= 0 && want - have < 3 && have - want < 5 ? have : want);
+    /* Only far-off leaf sizes are worth losing comparability with older files, and too many leaves cost nothing: the empty
+     * side before its first load must not make one leaf of all rows. */
+    snprintf(text, sizeof(text), "%d", have >= 0 && want - have < 3 ? have : want);
     query_str(q, 1, text);
     return query_run(q, reterr);
 }

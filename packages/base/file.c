@@ -256,7 +256,7 @@ enum ec file_lock(struct file_lock *l, const char *path, const char *command, in
             close(fd);
             return rc;
         }
-        if (clock_mono_ms() < until) {
+        if (clock_mono_ms() < until && !stop_requested()) {
             clock_sleep_ms(100);
             continue;
         }

@@ -9,19 +9,39 @@
 #ifndef BASE_STEP_H
 #define BASE_STEP_H
 
-#define STEP_TABLE(X)                                                                                              \
-    X(run_begin)                                                                                                   \
-    X(run_begun) X(wave_begin) X(wave_begun) X(slice_pack) X(slice_packed) X(package_publish) X(package_published) \
-        X(url_ask) X(url_given) X(blob_put) X(blob_done) X(exec_store) X(exec_stored) X(import_call)               \
-            X(import_called) X(import_store) X(import_stored) X(status_poll) X(status_polled) X(outcome_store)     \
-                X(outcome_stored) X(errors_read) X(errors_done) X(project_make) X(project_made) X(export_call)     \
-                    X(export_called) X(export_fetch) X(export_fetched) X(snapshot_publish) X(snapshot_published)   \
-                        X(snapshot_store) X(snapshot_stored) X(bulk_call) X(bulk_called) X(bulk_store)             \
-                            X(bulk_stored) X(delta_store) X(delta_stored) X(verdict_store) X(verdict_stored)       \
-                                X(baseline_store) X(baseline_stored) X(gate_store) X(gate_stored) X(feed_read)     \
-                                    X(feed_done) X(write_call) X(write_called) X(apply_store) X(apply_stored)      \
-                                        X(cursor_store) X(cursor_stored) X(wave_end) X(wave_ended) X(run_end)      \
-                                            X(run_ended)
+/* One step, before and after, per line. */
+/* clang-format off */
+#define STEP_TABLE(X) \
+    X(run_begin) X(run_begun) \
+    X(wave_begin) X(wave_begun) \
+    X(slice_pack) X(slice_packed) \
+    X(package_publish) X(package_published) \
+    X(url_ask) X(url_given) \
+    X(blob_put) X(blob_done) \
+    X(exec_store) X(exec_stored) \
+    X(import_call) X(import_called) \
+    X(import_store) X(import_stored) \
+    X(status_poll) X(status_polled) \
+    X(outcome_store) X(outcome_stored) \
+    X(errors_read) X(errors_done) \
+    X(project_make) X(project_made) \
+    X(export_call) X(export_called) \
+    X(export_fetch) X(export_fetched) \
+    X(snapshot_publish) X(snapshot_published) \
+    X(snapshot_store) X(snapshot_stored) \
+    X(bulk_call) X(bulk_called) \
+    X(bulk_store) X(bulk_stored) \
+    X(delta_store) X(delta_stored) \
+    X(verdict_store) X(verdict_stored) \
+    X(baseline_store) X(baseline_stored) \
+    X(gate_store) X(gate_stored) \
+    X(feed_read) X(feed_done) \
+    X(write_call) X(write_called) \
+    X(apply_store) X(apply_stored) \
+    X(cursor_store) X(cursor_stored) \
+    X(wave_end) X(wave_ended) \
+    X(run_end) X(run_ended)
+/* clang-format on */
 
 enum step {
 #define X(name) STEP_##name,

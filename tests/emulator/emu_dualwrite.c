@@ -424,6 +424,7 @@ bool emu_dualwrite_fno_written(struct emu *e, const struct emu_entity *en, const
 
     if (!d || !d->live || d->inside)
         return true;
+    dv_tick(e); /* the owning team of a new company may be due */
     for (size_t i = 0; i < d->n; i++) {
         const struct dw_map *m = d->maps[i];
         bool passes;

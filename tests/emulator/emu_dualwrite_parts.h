@@ -11,19 +11,22 @@
 enum { DW_TO_DV = 1, DW_TO_FNO = 2, DW_BOTH = 3 };
 enum dw_state { DW_STOPPED, DW_RUNNING, DW_PAUSED };
 
-struct dw_pair { const char *fno, *dv; };
+struct dw_pair {
+    const char *fno, *dv;
+};
 struct dw_field {
-    const char *source;       /* staging field; NULL = a constant towards Dataverse */
-    const char *column;       /* first part of the destination; NULL = a constant towards F&O */
-    const char *path;         /* what follows its first dot; NULL = a plain column */
-    int direction;            /* DW_* bits */
-    struct dw_pair *values;   /* value map */
+    const char *source; /* staging field; NULL = a constant towards Dataverse */
+    const char *column; /* first part of the destination; NULL = a constant towards F&O */
+    const char *path; /* what follows its first dot; NULL = a plain column */
+    int direction; /* DW_* bits */
+    struct dw_pair *values; /* value map */
     size_t n_values;
     bool has_map;
     const char *default_value; /* NULL = none */
 };
 struct dw_map {
-    const char *label, *set, *name, *text; /* text = the document; NULL = a pair without one: nothing can be carried */
+    const char *label, *set, *name,
+        *text; /* text = the document; NULL = a pair without one: nothing can be carried */
     const struct emu_entity *en;
     const struct dv_table *t;
     const char *source_filter, *reversed_filter; /* NULL = none */
@@ -35,7 +38,7 @@ struct dw_map {
 struct dw {
     struct dw_map **maps;
     size_t n, cap;
-    bool live;   /* some map runs or is paused */
+    bool live; /* some map runs or is paused */
     bool inside; /* a write that a map makes: it is not carried back */
 };
 
@@ -50,16 +53,17 @@ bool dw_source_filter(const char *text, dw_get *get, void *arg, bool *ret, char 
 
 /* ---- one row through one map (emu_dualwrite_apply.c) ---- */
 /* Values of an F&O row by staging name -> a write in Dataverse. */
-bool dw_to_dataverse(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *row, size_t n,
-                     char *msg, size_t msg_size);
+bool dw_to_dataverse(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *row,
+                     size_t n, char *msg, size_t msg_size);
 bool dw_delete_in_dataverse(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *row,
                             size_t n, char *msg, size_t msg_size);
 /* A Dataverse row -> F&O values; *ret_n 0 = the row does not take part (no company, outside the filter). */
 bool dw_fno_values(struct emu *e, const struct dw_map *m, const char *id, struct arena *a, const char **ret_company,
                    struct emu_value **ret, size_t *ret_n, char *msg, size_t msg_size);
-bool dw_to_fno(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *v, size_t n, char *msg,
-               size_t msg_size);
+bool dw_to_fno(struct emu *e, const struct dw_map *m, const char *company, const struct emu_value *v, size_t n,
+               char *msg, size_t msg_size);
 /* Whether an F&O row takes part: the map's source filter. */
-bool dw_row_passes(const struct dw_map *m, const struct emu_value *row, size_t n, bool *ret, char *msg, size_t msg_size);
+bool dw_row_passes(const struct dw_map *m, const struct emu_value *row, size_t n, bool *ret, char *msg,
+                   size_t msg_size);
 
 #endif

@@ -259,6 +259,23 @@ bool dv_check_options(struct dv_op *op, const char *const *allowed, size_t n)
     return true;
 }
 
+/* The tree is released by recursion: what nests deeper than any payload of the service is refused beforehand. */
+static bool too_deep(const char *json)
+{
+    int depth = 0;
+    bool text = false;
+
+    for (; *json && depth <= 64; json++) {
+        if (text && *json == '\\' && json[1])
+            json++;
+        else if (*json == '"')
+            text = !text;
+        else if (!text)
+            depth += *json == '{' || *json == '[' ? 1 : *json == '}' || *json == ']' ? -1 : 0;
+    }
+    return depth > 64;
+}
+
 bool dv_read_body(struct dv_op *op, const struct dv_table *t, yajl_val *ret)
 {
     const char *type = emu_header(op->q, "Content-Type");
@@ -270,7 +287,8 @@ bool dv_read_body(struct dv_op *op, const struct dv_table *t, yajl_val *ret)
                          "A supported MIME type could not be found that matches the content type of the request. "
                          "'%.100s' was given.",
                          type ? type : "");
-    *ret = n && !memchr(op->q->body, 0, n) ? yajl_tree_parse(op->q->body, msg, sizeof(msg)) : NULL;
+    *ret = n && !memchr(op->q->body, 0, n) && !too_deep(op->q->body) ? yajl_tree_parse(op->q->body, msg, sizeof(msg))
+                                                                     : NULL;
     if (YAJL_IS_OBJECT(*ret))
         return true;
     yajl_tree_free(*ret);
@@ -315,7 +333,7 @@ static bool is_write(const struct emu_request *q)
 
 static void create_row(struct dv_op *op, const struct dv_table *t)
 {
-    dv_crud(op, t->set, strlen(t->set), NULL, NULL);
+    dv_crud(op, t->set, strlen(t->set), NULL);
 }
 
 /* "accounts", "accounts/$count", "accounts/Microsoft.Dynamics.CRM.CreateMultiple" */
@@ -387,7 +405,7 @@ void dv_dispatch(struct dv_op *op, const char *target)
     } else if (is_call(target, n, "RetrieveTotalRecordCount")) {
         dv_total_counts(op);
     } else if (memchr(target, '(', n) || *target == '$') {
-        dv_crud(op, target, n, tail, NULL);
+        dv_crud(op, target, n, tail);
     } else {
         decoded = dv_percent_decode(op->a, target, n, &m);
         t = decoded ? dv_table_by_set(op->e, decoded, m) : NULL;

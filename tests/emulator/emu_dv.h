@@ -45,7 +45,7 @@ enum dv_role {
     DV_STATUSCODE,
     DV_OWNERID,
     DV_BACKDATE, /* overriddencreatedon */
-    DV_HIDDEN    /* not visible: which table the id in a lookup with several targets belongs to */
+    DV_HIDDEN /* not visible: which table the id in a lookup with several targets belongs to */
 };
 struct dv_col {
     const char *name, *schema;
@@ -86,7 +86,7 @@ struct dv { /* everything the Dataverse part keeps in memory */
     int64_t version; /* the last one given out */
     char root_bu[37];
     struct dv_user *users; /* emu_dv_limits.c */
-    struct dw *dw;         /* emu_dualwrite.c */
+    struct dw *dw; /* emu_dualwrite.c */
 };
 const struct dv_table *dv_table_by_set(const struct emu *e, const char *set, size_t n);
 const struct dv_table *dv_table_by_logical(const struct emu *e, const char *logical, size_t n);
@@ -98,15 +98,16 @@ int dv_col_by_value_name(const struct dv_table *t, const char *name, size_t n);
 int dv_col_by_nav(const struct dv_table *t, const char *nav, size_t n, const char **ret_target);
 bool dv_is_lookup(const struct dv_col *c);
 void dv_model_init(struct emu *e); /* builds the model, the SQL tables, the collations */
-void dv_seed(struct emu *e);       /* rows of a new organization (emu_dv_seed.c) */
+void dv_seed(struct emu *e); /* rows of a new organization (emu_dv_seed.c) */
 
 /* ---- SQL helpers ---- */
 sqlite3_stmt *dv_prepare(struct emu *e, const char *sql); /* not cached: finalize it; ends the emulator on an error */
-bool dv_step(struct emu *e, sqlite3_stmt *s);             /* true = a row; ends the emulator on an error */
-void dv_bind(sqlite3_stmt *s, int at, const char *text);  /* NULL = null */
-void dv_exec(struct emu *e, const char *sql);             /* one statement without parameters */
-int64_t dv_int(struct emu *e, const char *sql, const char *text); /* one text parameter, or NULL for none; first column */
-const char *dv_column(sqlite3_stmt *s, int at, struct arena *a);  /* NULL = null; with an arena: copied */
+bool dv_step(struct emu *e, sqlite3_stmt *s); /* true = a row; ends the emulator on an error */
+void dv_bind(sqlite3_stmt *s, int at, const char *text); /* NULL = null */
+void dv_exec(struct emu *e, const char *sql); /* one statement without parameters */
+int64_t dv_int(struct emu *e, const char *sql,
+               const char *text); /* one text parameter, or NULL for none; first column */
+const char *dv_column(sqlite3_stmt *s, int at, struct arena *a); /* NULL = null; with an arena: copied */
 
 /* ---- failures ---- */
 struct dv_fail {
@@ -130,19 +131,19 @@ struct dv_op {
     struct emu_request *q; /* NULL for writes from inside */
     struct emu_response *r;
     struct arena *a;
-    const char *user_id;      /* systemuser of the caller */
-    const char *tag;          /* NULL = none */
-    bool bypass_sync;         /* custom synchronous logic is skipped */
-    bool inside;              /* a write of the service itself: no plug-ins, no dual-write */
+    const char *user_id; /* systemuser of the caller */
+    const char *tag; /* NULL = none */
+    bool bypass_sync; /* custom synchronous logic is skipped */
+    bool inside; /* a write of the service itself: no plug-ins, no dual-write */
     bool in_batch;
     bool wants_representation;
-    const char *prefer;       /* "" = none */
-    const char *annotations;  /* pattern list, NULL = none asked for */
-    int64_t page_size;        /* 0 = not given */
+    const char *prefer; /* "" = none */
+    const char *annotations; /* pattern list, NULL = none asked for */
+    int64_t page_size; /* 0 = not given */
     bool track;
-    struct dv_ref *refs;      /* of the batch */
+    struct dv_ref *refs; /* of the batch */
     size_t n_refs;
-    int64_t rows;             /* rows that cost execution time */
+    int64_t rows; /* rows that cost execution time */
     int64_t created, updated, unchanged, deleted, same_columns;
     struct dv_fail fail;
 };
@@ -152,15 +153,16 @@ void dv_op_count(struct dv_op *op); /* adds its rows to the counters: after the 
 void dv_dispatch(struct dv_op *op, const char *target /* raw path and query below the root */);
 void dv_answer_fail(struct dv_op *op);
 void dv_answer_none(struct dv_op *op); /* 204 */
-void dv_begin_json(struct dv_op *op);  /* 200, content type */
+void dv_begin_json(struct dv_op *op); /* 200, content type */
 const char *dv_root(const struct dv_op *op); /* "http://host/api/data/v9.2" */
 bool dv_annotation_wanted(const struct dv_op *op, const char *name);
 /* Reads the body: JSON content type, an object. Caller frees. */
 bool dv_read_body(struct dv_op *op, const struct dv_table *t, yajl_val *ret);
 
 /* ---- values (emu_dv_value.c) ---- */
-bool dv_decimal(const char *text, size_t n, int digits, char *ret, size_t size); /* canonical, rounded; false = not one */
-bool dv_guid(const char *text, size_t n, char ret[static 37]);                  /* lower case; false = not one */
+bool dv_decimal(const char *text, size_t n, int digits, char *ret,
+                size_t size); /* canonical, rounded; false = not one */
+bool dv_guid(const char *text, size_t n, char ret[static 37]); /* lower case; false = not one */
 size_t dv_utf16_length(const char *s);
 /* JSON value -> text. *ret NULL = null. Not for lookups. */
 bool dv_value_from_json(struct dv_op *op, const struct dv_table *t, int col, yajl_val v, const char **ret);
@@ -181,7 +183,7 @@ struct dv_address {
     const struct dv_key *key; /* NULL = by primary key */
     char id[37];
     const char **values; /* in the key's order */
-    const char *text;    /* "accounts(accountnumber='C-1')" as given, percent-encoded */
+    const char *text; /* "accounts(accountnumber='C-1')" as given, percent-encoded */
 };
 /* `text` raw: "set(...)", "/set(...)" or an absolute URL of this service; in a batch "$n". */
 bool dv_address_parse(struct dv_op *op, const char *text, size_t n, enum dv_place place, struct dv_address *ret);
@@ -195,11 +197,11 @@ bool dv_key_find(struct emu *e, const struct dv_table *t, const struct dv_key *k
 /* ---- rows (emu_dv_rows.c) ---- */
 struct dv_change {
     const char **v; /* by column; NULL = null */
-    bool *set;      /* named in the change */
+    bool *set; /* named in the change */
     const char *id; /* primary key named in the body, NULL = none */
 };
 void dv_change_init(struct dv_op *op, const struct dv_table *t, struct dv_change *ch);
-/* Body -> change: names, types, limits, lookups resolved. Keys of annotations other than @odata.bind are skipped. */
+/* emu_dv_body.c. Body -> change: names, types, limits, lookups resolved. Keys of annotations other than @odata.bind are skipped. */
 bool dv_change_read(struct dv_op *op, const struct dv_table *t, yajl_val body, bool create, struct dv_change *ret);
 bool dv_set_lookup(struct dv_op *op, const struct dv_table *t, int col, const struct dv_table *target, const char *id,
                    struct dv_change *ch);
@@ -207,7 +209,8 @@ bool dv_set_lookup(struct dv_op *op, const struct dv_table *t, int col, const st
 const char **dv_load(struct emu *e, const struct dv_table *t, const char *id, struct arena *a);
 bool dv_exists(struct emu *e, const struct dv_table *t, const char *id);
 /* Writes in the caller's savepoint. `id` NULL = made here. False: op->fail; the caller rolls back. */
-bool dv_create(struct dv_op *op, const struct dv_table *t, const char *id, struct dv_change *ch, char ret_id[static 37]);
+bool dv_create(struct dv_op *op, const struct dv_table *t, const char *id, struct dv_change *ch,
+               char ret_id[static 37]);
 bool dv_update(struct dv_op *op, const struct dv_table *t, const char *id, struct dv_change *ch);
 bool dv_delete(struct dv_op *op, const struct dv_table *t, const char *id);
 void dv_savepoint(struct emu *e, const char *name);
@@ -215,11 +218,11 @@ void dv_release(struct emu *e, const char *name);
 void dv_rollback(struct emu *e, const char *name);
 void dv_tick(struct emu *e); /* what is due: owning teams of new companies */
 
-/* ---- one row (emu_dv_crud.c), queries (emu_dv_query.c, emu_dv_filter.c) ---- */
-void dv_crud(struct dv_op *op, const char *address, size_t n, const char *rest, const char *query);
+/* ---- one row (emu_dv_crud.c), selections (emu_dv_read.c), queries (emu_dv_query.c), filters (emu_dv_filter.c) ---- */
+void dv_crud(struct dv_op *op, const char *address, size_t n, const char *rest);
 struct dv_expand {
     const char *nav;
-    int col;                       /* lookup */
+    int col; /* lookup */
     const struct dv_table *target;
     int *cols;
     size_t n;

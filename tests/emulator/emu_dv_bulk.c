@@ -119,7 +119,7 @@ static bool identify(struct bulk *b, struct target *x, yajl_val object)
 /* ---- duplicates in one call ---- */
 
 /* Text that two targets share exactly when they mean the same row; empty = a row of its own. */
-static void identity(const struct bulk *b, const struct target *x, struct strbuf *out)
+static void identity(const struct target *x, struct strbuf *out)
 {
     strbuf_reset(out);
     if (x->has_address && x->ad.key && !x->exists)
@@ -129,7 +129,6 @@ static void identity(const struct bulk *b, const struct target *x, struct strbuf
         }
     else
         strbuf_adds(out, x->id);
-    (void)b;
 }
 
 struct named {
@@ -153,7 +152,7 @@ static void find_duplicates(struct bulk *b, bool *ret_any)
 
     *ret_any = false;
     for (size_t i = 0; i < b->n; i++) {
-        identity(b, &b->v[i], &s);
+        identity(&b->v[i], &s);
         names[i] = (struct named){ arena_dup(b->op->a, strbuf_str(&s), s.len), i };
     }
     qsort(names, b->n, sizeof(*names), by_text);

@@ -437,14 +437,13 @@ static void part(struct one *o, const char *rest)
     get_property(o, col, slash != NULL);
 }
 
-void dv_crud(struct dv_op *op, const char *address, size_t n, const char *rest, const char *query)
+void dv_crud(struct dv_op *op, const char *address, size_t n, const char *rest)
 {
     struct one o = { .op = op };
     const char *method = op->q->method;
     char *tail;
     size_t m;
 
-    (void)query;
     if (!rest) { /* POST to a set */
         o.ad.t = dv_table_by_set(op->e, address, n);
         post(&o);

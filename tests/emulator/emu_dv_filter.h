@@ -8,18 +8,25 @@
 #include "emu.h"
 
 enum dv_fkind {
-    DF_AND, DF_OR, DF_NOT,                    /* args: 2, 2, 1 */
-    DF_EQ, DF_NE, DF_GT, DF_GE, DF_LT, DF_LE, /* 2 */
+    DF_AND,
+    DF_OR,
+    DF_NOT, /* args: 2, 2, 1 */
+    DF_EQ,
+    DF_NE,
+    DF_GT,
+    DF_GE,
+    DF_LT,
+    DF_LE, /* 2 */
     DF_PROPERTY, /* text = name as written, paths with '/' included */
     DF_NULL,
-    DF_BOOL,     /* text = "true" or "false" */
-    DF_STRING,   /* text, unquoted and undoubled */
-    DF_NUMBER,   /* text = the literal */
+    DF_BOOL, /* text = "true" or "false" */
+    DF_STRING, /* text, unquoted and undoubled */
+    DF_NUMBER, /* text = the literal */
     DF_DATETIME, /* text = the literal: date, or date and time */
-    DF_GUID,     /* text = 36 characters, lower case */
-    DF_ENUM,     /* type = qualified type name, text = member: Ns.AttributeTypeCode'Picklist' */
-    DF_CALL,     /* text = function name as written; args, arg_names (NULL entries = positional) */
-    DF_LIST      /* args: elements of a JSON array */
+    DF_GUID, /* text = 36 characters, lower case */
+    DF_ENUM, /* type = qualified type name, text = member: Ns.AttributeTypeCode'Picklist' */
+    DF_CALL, /* text = function name as written; args, arg_names (NULL entries = positional) */
+    DF_LIST /* args: elements of a JSON array */
 };
 struct dv_fnode {
     enum dv_fkind kind;

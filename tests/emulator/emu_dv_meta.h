@@ -10,7 +10,7 @@
 struct dv_meta_object {
     struct strbuf *out;
     const char *select; /* NULL = everything */
-    size_t n;           /* members so far */
+    size_t n; /* members so far */
 };
 bool dv_meta_wants(const struct dv_meta_object *o, const char *name);
 void dv_meta_raw(struct dv_meta_object *o, const char *name, const char *json);

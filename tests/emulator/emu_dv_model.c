@@ -339,7 +339,7 @@ static void fold_function(sqlite3_context *c, int n, sqlite3_value **v)
 
 /* ---- building ---- */
 
-static void add_column(struct dv *d, struct dv_table *t, const struct dv_col *c)
+static void add_column(struct dv_table *t, const struct dv_col *c)
 {
     struct dv_col *to = &t->cols[t->n++];
 
@@ -347,7 +347,6 @@ static void add_column(struct dv *d, struct dv_table *t, const struct dv_col *c)
     to->target_col = -1;
     if (!to->required)
         to->required = "None";
-    (void)d;
 }
 
 static struct dv_col from_definition(const struct emu_column *c)
@@ -393,15 +392,14 @@ static void add_money_columns(struct dv *d, struct dv_table *t, const struct emu
                              .type = C_MONEY,
                              .role = DV_READONLY,
                              .precision = 4 };
-        add_column(d, t, &c);
+        add_column(t, &c);
     }
     if (any && dv_col_by_name(t, "exchangerate", 12) < 0)
-        add_column(d, t,
-                   &(struct dv_col){ .name = "exchangerate",
-                                     .schema = "ExchangeRate",
-                                     .type = C_DECIMAL,
-                                     .role = DV_READONLY,
-                                     .precision = 12 });
+        add_column(t, &(struct dv_col){ .name = "exchangerate",
+                                        .schema = "ExchangeRate",
+                                        .type = C_DECIMAL,
+                                        .role = DV_READONLY,
+                                        .precision = 12 });
 }
 
 static int at(const struct dv_table *t, const char *name)
@@ -488,17 +486,17 @@ static void build_table(struct dv *d, struct dv_table *t, const struct emu_table
                          .role = DV_PK,
                          .precision = -1,
                          .required = "SystemRequired" };
-    add_column(d, t, &c);
+    add_column(t, &c);
     for (size_t i = 0; i < def->n; i++) {
         c = from_definition(&def->columns[i]);
         set_precision(&c);
-        add_column(d, t, &c);
+        add_column(t, &c);
     }
     for (size_t i = 0; i < COUNT(COMMON); i++)
         if (dv_col_by_name(t, COMMON[i].name, strlen(COMMON[i].name)) < 0)
-            add_column(d, t, &COMMON[i]);
+            add_column(t, &COMMON[i]);
     for (size_t i = 0; i < COUNT(OWNER) && def->owner; i++)
-        add_column(d, t, &OWNER[i]);
+        add_column(t, &OWNER[i]);
     add_money_columns(d, t, def);
     t->n_visible = t->n;
     for (size_t i = 0; i < t->n_visible; i++)
@@ -508,7 +506,7 @@ static void build_table(struct dv *d, struct dv_table *t, const struct emu_table
                                  .type = C_STRING,
                                  .role = DV_HIDDEN,
                                  .precision = -1 };
-            add_column(d, t, &c);
+            add_column(t, &c);
             t->cols[i].target_col = (int)(t->n_visible + hidden++);
         }
     find_special(t);

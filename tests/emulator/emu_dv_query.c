@@ -253,7 +253,6 @@ static void add_start(struct dv_op *op, struct page *pg, struct dv_sql *sql)
         bool number = c->type == C_DECIMAL || c->type == C_MONEY || c->type == C_DOUBLE || c->type == C_INTEGER ||
                       c->type == C_BIGINT || c->type == C_PICKLIST || c->type == C_STATE || c->type == C_STATUS ||
                       c->type == C_BOOLEAN;
-        const char *as = number ? "cast(? as numeric)" : "?";
 
         for (int i = 0; i < 2; i++) {
             strbuf_addf(&sql->text, i ? " or (%s = " : "%s %s ", x, down ? "<" : ">");
@@ -263,7 +262,6 @@ static void add_start(struct dv_op *op, struct page *pg, struct dv_sql *sql)
             if (number)
                 strbuf_adds(&sql->text, " as numeric)");
         }
-        (void)as;
         strbuf_addf(&sql->text, " and %s > ", pk);
         dv_sql_param(sql, op->a, pg->from.id);
         strbuf_addc(&sql->text, ')');
@@ -325,7 +323,7 @@ static void run(struct dv_op *op, const struct dv_select *sel, struct page *pg, 
     add_envelope(op, sel, t, &where, counted);
     dv_reader_sql(&rd, op, t, sel, &sql.text);
     if (pg->order.n == 1)
-        dv_reader_add(&rd, op, t, pg->order.cols[0], &sql.text);
+        dv_reader_add(&rd, t, pg->order.cols[0], &sql.text);
     strbuf_addf(&sql.text, " from \"dv_%s\" t0%s", t->logical, strbuf_str(&where.text));
     for (size_t i = 0; i < where.n; i++) { /* the parameters keep their places */
         struct strbuf keep = sql.text;

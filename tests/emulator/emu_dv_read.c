@@ -208,9 +208,8 @@ static bool has_col(const struct dv_reader *rd, int col)
     return false;
 }
 
-void dv_reader_add(struct dv_reader *rd, struct dv_op *op, const struct dv_table *t, int col, struct strbuf *sql)
+void dv_reader_add(struct dv_reader *rd, const struct dv_table *t, int col, struct strbuf *sql)
 {
-    (void)op;
     if (has_col(rd, col))
         return;
     BUG_IF(rd->n == rd->cap, "a selection has more columns than its table");
@@ -225,17 +224,17 @@ void dv_reader_sql(struct dv_reader *rd, struct dv_op *op, const struct dv_table
     rd->n = 0;
     rd->cols = arena_alloc(op->a, rd->cap * sizeof(int));
     strbuf_adds(sql, "select ");
-    dv_reader_add(rd, op, t, 0, sql);
-    dv_reader_add(rd, op, t, t->version, sql);
+    dv_reader_add(rd, t, 0, sql);
+    dv_reader_add(rd, t, t->version, sql);
     for (size_t i = 0; i < s->n; i++) {
-        dv_reader_add(rd, op, t, s->cols[i], sql);
+        dv_reader_add(rd, t, s->cols[i], sql);
         if (t->cols[s->cols[i]].target_col >= 0)
-            dv_reader_add(rd, op, t, t->cols[s->cols[i]].target_col, sql);
+            dv_reader_add(rd, t, t->cols[s->cols[i]].target_col, sql);
     }
     for (size_t i = 0; i < s->n_expand; i++) {
-        dv_reader_add(rd, op, t, s->expand[i].col, sql);
+        dv_reader_add(rd, t, s->expand[i].col, sql);
         if (t->cols[s->expand[i].col].target_col >= 0)
-            dv_reader_add(rd, op, t, t->cols[s->expand[i].col].target_col, sql);
+            dv_reader_add(rd, t, t->cols[s->expand[i].col].target_col, sql);
     }
 }
 
@@ -466,6 +465,11 @@ void dv_add_next_link(struct dv_op *op, const struct dv_table *t, const struct d
     strbuf_add_url(&token, once.buf, once.len, "");
     strbuf_addf(&token, "\" istracking=\"%s\" />", c->tracking ? "True" : "False");
     dv_add_link_start(op, t, &link);
+    if (dv_option(op, "$deltatoken")) { /* the next page of a delta, not of a first reading */
+        strbuf_adds(&link, "$deltatoken=");
+        strbuf_add_url(&link, dv_option(op, "$deltatoken"), strlen(dv_option(op, "$deltatoken")), "");
+        strbuf_addc(&link, '&');
+    }
     strbuf_adds(&link, "$skiptoken=");
     strbuf_add_url(&link, token.buf, token.len, "");
     strbuf_adds(&op->r->body, ",\"@odata.nextLink\":");

@@ -15,7 +15,7 @@ struct dv_reader {
 /* "select ..." up to before "from": primary key, version, the selection and what its annotations need. */
 void dv_reader_sql(struct dv_reader *rd, struct dv_op *op, const struct dv_table *t, const struct dv_select *s,
                    struct strbuf *sql);
-void dv_reader_add(struct dv_reader *rd, struct dv_op *op, const struct dv_table *t, int col, struct strbuf *sql);
+void dv_reader_add(struct dv_reader *rd, const struct dv_table *t, int col, struct strbuf *sql);
 /* row[col] for the columns of the statement; texts are valid until its next step. */
 void dv_reader_row(const struct dv_reader *rd, sqlite3_stmt *s, const char **row);
 
@@ -26,7 +26,7 @@ struct dv_cookie {
     const char *value; /* NULL = null, or nothing to order by */
     bool tracking;
     int64_t from_version, to_version, taken_ms; /* change tracking */
-    bool deletes;                               /* the page is among the deleted rows */
+    bool deletes; /* the page is among the deleted rows */
 };
 bool dv_cookie_read(struct dv_op *op, const char *token, struct dv_cookie *ret, bool *ret_any);
 /* ,"@odata.nextLink":"..." with the options of this request. */

@@ -404,7 +404,55 @@ bool dv_update(struct dv_op *op, const struct dv_table *t, const char *id, struc
     return carry(op, t, id, false, ch);
 }
 
-/* Rows that point to one that goes: companies and currencies hold it, everything else lets go of it. */
+/* Ids of the rows whose lookup `c` holds `id`, but the row itself; *ret_n of them. */
+static const char **referring(struct dv_op *op, const struct dv_table *r, const struct dv_col *c, const char *id,
+                              bool only_first, size_t *ret_n)
+{
+    const char **ids = NULL;
+    size_t cap = 0;
+    char sql[400];
+    sqlite3_stmt *s;
+
+    snprintf(sql, sizeof(sql),
+             "select \"%s\" from \"dv_%s\" where \"%s\" = ?1 and \"%s\" is not null and \"%s\" <> ?1%s",
+             r->cols[0].name, r->logical, c->name, c->name, r->cols[0].name, only_first ? " limit 1" : "");
+    s = dv_prepare(op->e, sql);
+    dv_bind(s, 1, id);
+    *ret_n = 0;
+    while (dv_step(op->e, s)) {
+        if (*ret_n == cap) {
+            const char **more;
+
+            cap = cap ? cap * 2 : 16;
+            more = arena_alloc(op->a, cap * sizeof(*more));
+            if (*ret_n)
+                memcpy(more, ids, *ret_n * sizeof(*more));
+            ids = more;
+        }
+        ids[(*ret_n)++] = dv_column(s, 0, op->a);
+    }
+    sqlite3_finalize(s);
+    return ids;
+}
+
+static bool let_go(struct dv_op *op, const struct dv_table *r, int col, const char *id)
+{
+    struct arena scratch = { 0 };
+    struct dv_op inner = *op;
+    struct dv_change ch;
+    bool ok;
+
+    inner.inside = true;
+    inner.a = &scratch;
+    dv_change_init(&inner, r, &ch);
+    dv_set_lookup(&inner, r, col, NULL, NULL, &ch);
+    ok = dv_update(&inner, r, id, &ch);
+    op->fail = inner.fail;
+    arena_release(&scratch);
+    return ok;
+}
+
+/* Rows that point to one that goes: companies and currencies are held by them, of everything else they let go. */
 static bool unlink_references(struct dv_op *op, const struct dv_table *t, const char *id)
 {
     bool restricted = !strcmp(t->logical, "cdm_company") || !strcmp(t->logical, "transactioncurrency") ||
@@ -415,49 +463,22 @@ static bool unlink_references(struct dv_op *op, const struct dv_table *t, const 
 
         for (size_t i = 1; i < r->n_visible; i++) {
             const struct dv_col *c = &r->cols[i];
-            char sql[400];
-            sqlite3_stmt *s;
-            bool points = false, found = true;
+            const char **ids;
+            bool points = false;
+            size_t n;
 
-            for (size_t n = 0; n < c->n_navs; n++)
-                points = points || !strcmp(c->navs[n].target, t->logical);
+            for (size_t j = 0; j < c->n_navs; j++)
+                points = points || !strcmp(c->navs[j].target, t->logical);
             if (!points || c->role == DV_READONLY)
                 continue;
-            while (found) {
-                char other[37];
-                struct dv_change ch;
-
-                snprintf(
-                    sql, sizeof(sql),
-                    "select \"%s\" from \"dv_%s\" where \"%s\" = ?1 and \"%s\" is not null and \"%s\" <> ?2 limit 1",
-                    r->cols[0].name, r->logical, c->name, c->name, r->cols[0].name);
-                s = dv_prepare(op->e, sql);
-                dv_bind(s, 1, id);
-                dv_bind(s, 2, r == t ? id : "");
-                found = dv_step(op->e, s);
-                if (found)
-                    snprintf(other, sizeof(other), "%s", (const char *)sqlite3_column_text(s, 0));
-                sqlite3_finalize(s);
-                if (!found)
-                    break;
-                if (restricted || c->role == DV_OWNERID)
-                    return dv_refuse(&op->fail, 405, "0x80040227",
-                                     "The record of type '%s' cannot be deleted: a record of type '%s' refers to it.",
-                                     t->logical, r->logical);
-                dv_change_init(op, r, &ch);
-                ch.set[i] = true;
-                if (c->target_col >= 0)
-                    ch.set[c->target_col] = true;
-                {
-                    struct dv_op inner = *op;
-
-                    inner.inside = true;
-                    if (!dv_update(&inner, r, other, &ch)) {
-                        op->fail = inner.fail;
-                        return false;
-                    }
-                }
-            }
+            ids = referring(op, r, c, id, restricted || c->role == DV_OWNERID, &n);
+            if (n && (restricted || c->role == DV_OWNERID))
+                return dv_refuse(&op->fail, 405, "0x80040227",
+                                 "The record of type '%s' cannot be deleted: a record of type '%s' refers to it.",
+                                 t->logical, r->logical);
+            for (size_t j = 0; j < n; j++)
+                if (!let_go(op, r, (int)i, ids[j]))
+                    return false;
         }
     }
     return true;

@@ -33,6 +33,27 @@ char *dv_percent_decode(struct arena *a, const char *s, size_t n, size_t *ret_n)
     return out;
 }
 
+static bool utf8(const char *p, size_t n)
+{
+    const char *end = p + n;
+
+    while (p < end) {
+        unsigned char c = (unsigned char)*p++;
+        int more = c < 0x80                ? 0
+                   : c >= 0xc2 && c < 0xe0 ? 1
+                   : c >= 0xe0 && c < 0xf0 ? 2
+                   : c >= 0xf0 && c < 0xf5 ? 3
+                                           : -1;
+
+        if (more < 0 || end - p < more)
+            return false;
+        for (; more; more--)
+            if (((unsigned char)*p++ & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
 /* One name=value of an address. */
 struct part {
     const char *name;
@@ -280,7 +301,7 @@ bool dv_address_parse(struct dv_op *op, const char *text, size_t n, enum dv_plac
         k = n - (size_t)(open + 1 - text); /* a bare % stands for itself */
         inside = arena_dup(op->a, open + 1, k);
     }
-    if (!inside || !k || inside[k - 1] != ')')
+    if (!inside || !k || inside[k - 1] != ')' || !utf8(inside, k))
         return dv_bad_syntax(&op->fail);
     inside[--k] = '\0';
     if (dv_guid(inside, k, ret->id))

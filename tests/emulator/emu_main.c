@@ -296,12 +296,17 @@ static enum ec start(struct emu *e, const struct options *o, struct err *reterr)
 
 static enum ec listen_all(struct emu *e, int port, struct emu_listener **l, struct err *reterr)
 {
-    for (int i = 0; i < EMU_SERVICES; i++) {
+    enum ec rc = EC_OK;
+
+    /* Requests to the first ports wait until all are known, since links and audiences name them. */
+    pthread_mutex_lock(&e->lock);
+    for (int i = 0; i < EMU_SERVICES && !rc; i++) {
         l[i] = emu_http_listen(e, (enum emu_service)i, port ? port + i : 0, &e->ports[i]);
         if (!l[i])
-            return err_set(reterr, EC_BUSY, "port %d of 127.0.0.1 cannot be had", port ? port + i : 0);
+            rc = err_set(reterr, EC_BUSY, "port %d of 127.0.0.1 cannot be had", port ? port + i : 0);
     }
-    return EC_OK;
+    pthread_mutex_unlock(&e->lock);
+    return rc;
 }
 
 static enum ec announce(const struct emu *e, const struct options *o, struct err *reterr)

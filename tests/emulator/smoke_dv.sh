@@ -217,6 +217,13 @@ refused 'key twins' 412 0x80060892
 has 'text of key twins' 'entity key msdyn_accountkey requires that this set of attributes contains unique values' "$BODY"
 dv POST accounts "{\"accountid\":\"$A1\",\"name\":\"again\"}"; refused 'the same id' 412 0x80040237
 
+dv PATCH "accounts(accountnumber='O''M%C3%BCller',_msdyn_company_value=$USMF)" '{"name":"quote and umlaut"}'
+is 'a quote and an umlaut in a key' 204 "$STATUS"
+dv GET "accounts(accountnumber='o%27%27MULLER',_msdyn_company_value=$USMF)?\$select=accountnumber"
+has 'keys fold case and accents' '"accountnumber":"O'"'"'M' "$BODY"
+dv GET "accounts(accountnumber='%FF',_msdyn_company_value=$USMF)"; is 'not UTF-8' 400 "$STATUS"
+dv GET "accounts?\$filter=name%20eq%20'$(printf 'x%.0s' $(seq 33000))'"; is 'a URL that is too long' 414 "$STATUS"
+
 # ---- the matrix of conditions ----
 N=11111111-2222-4333-8444-000000000001
 dv PATCH "accounts($N)" '{"name":"N"}' -H 'If-Match: *'; refused 'update only, missing' 404 0x80040217
@@ -356,6 +363,24 @@ is 'pending changes' 2 "$(printf %s "$BODY" | tail -c 1)"
 dv GET 'accounts?$select=name&$filter=name%20eq%20%27x%27' '' -H "$TRACK"
 has 'no filter with tracking' "The \\\"\$filter\\\" query parameter isn't supported when Change Tracking is enabled." "$BODY"
 dv GET 'teams?$select=name' '' -H "$TRACK"; refused 'not tracked' 400 0x80072491
+SMALL='Prefer: odata.track-changes,odata.maxpagesize=2'
+dv GET 'accounts?$select=name' '' -H 'Prefer: odata.track-changes'
+DELTA2=$(link deltaLink)
+for i in 1 2 3; do dv POST accounts "{\"accountid\":\"dddddddd-0000-4000-8000-00000000000$i\",\"name\":\"d$i\"}"; done
+for i in 4 5 6; do
+    dv POST accounts "{\"accountid\":\"dddddddd-0000-4000-8000-00000000000$i\",\"name\":\"d$i\"}"
+    dv DELETE "accounts(dddddddd-0000-4000-8000-00000000000$i)"
+done
+NEXT=$DELTA2 PAGES=0 GONE=0 CAME=0
+while [ -n "$NEXT" ]; do
+    dv GET "$NEXT" '' -H "$SMALL"
+    PAGES=$((PAGES + 1)) CAME=$((CAME + $(rows))) GONE=$((GONE + $(printf %s "$BODY" | grep -o deletedEntity | wc -l)))
+    NEXT=$(link nextLink)
+done
+is 'a delta over pages: rows, then deletes' '3 3 3' "$PAGES $CAME $GONE"
+has 'and a new link at its end' deltatoken "$(link deltaLink)"
+dv GET "$(link deltaLink)" '' -H "$SMALL"
+is 'nothing new' '"value":[]' "$(printf %s "$BODY" | grep -o '"value":\[\]')"
 knob dv_annotations_drop_deltalink 1
 dv GET "$DELTA" '' -H "Prefer: odata.track-changes,odata.include-annotations=\"*\""
 is 'annotations drop the link (knob)' '' "$(link deltaLink)"
@@ -453,6 +478,16 @@ is 'rows cost time' 200 "$STATUS"
 dv GET WhoAmI; refused 'execution time' 429 0x80072321
 knob dv_limit_execution_ms 1200000
 advance 700000
+TOKEN=$(token 11111111-1111-1111-1111-111111111112 "$DV")
+knob dv_limit_concurrent 1
+knob latency_ms 700
+curl -s -o /dev/null "$DV/api/data/v9.2/WhoAmI" -H "Authorization: Bearer $TOKEN" &
+SLOW=$!
+sleep 0.3
+dv GET WhoAmI; refused 'concurrent requests' 429 0x80072326
+wait "$SLOW"
+knob latency_ms 0
+knob dv_limit_concurrent 52
 TOKEN=$(token 11111111-1111-1111-1111-111111111111 "$DV")
 
 # ---- dual-write ----
