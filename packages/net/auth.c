@@ -200,6 +200,7 @@ static enum ec request(struct auth *a, struct err *reterr)
         if (rc == EC_NET ? (!reterr->transient || tries == 5)
                          : rc || (r.status != 429 && r.status < 500) || tries == 5)
             break;
+        log_info("net", "sign-in: %s; trying again", rc ? reterr->msg : "the sign-in service is busy");
         if (!clock_sleep_ms(r.retry_after_ms >= 0 ? r.retry_after_ms : 500 << tries)) {
             rc = err_set(reterr, EC_STOPPED, "stopped while signing in");
             break;

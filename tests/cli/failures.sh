@@ -30,10 +30,10 @@ sentence "a wrong secret" 6 "AADSTS7000215" "secret" migrate --execute
 has_not "a wrong secret: it is not shown" "not-the-secret" "$W/err"
 restore
 
-sed -i "s|^url = $FNO_URL|url = https://nowhere.invalid|" dmfsync.ini
+sed -i "s|^authority = .*|authority = https://nowhere.invalid|" dmfsync.ini
 sentence "an unknown host" 5 "nowhere.invalid" "hint" migrate --execute
 restore
-sed -i "s|^url = $FNO_URL|url = http://127.0.0.1:1|" dmfsync.ini
+sed -i "s|^authority = .*|authority = http://127.0.0.1:1|" dmfsync.ini
 sentence "nobody listens there" 5 "127.0.0.1:1" "hint" migrate --execute
 restore
 
@@ -61,11 +61,12 @@ same "a full disk: the exit status" 5 "$STATUS"
 has "a full disk: what to do" "hint" "$W/err"
 result "a full disk: the workspace is intact" "$(sqlite3 .dmfsync/work.db 'pragma integrity_check' | grep -cvx ok)"
 
-# A second run while the first one is at work
-"$DMFSYNC_BIN" migrate --execute >"$W/first.out" 2>"$W/first.err" &
+# A second run while the first one is at work, held by its pause file
+touch "$W/pause"
+"$DMFSYNC_BIN" migrate --execute --pause-file "$W/pause" >"$W/first.out" 2>"$W/first.err" &
 first=$!
 n=0
-until [ -e .dmfsync/lock ] && [ "$n" -gt 4 ]; do n=$((n + 1)); sleep 0.1; done
+until grep -q paused "$W/first.err" || [ "$n" -gt 600 ]; do n=$((n + 1)); sleep 0.1; done
 sentence "a second run in the same workspace" 11 "$first" "hint" migrate --execute
 dmfsync status
 same "status while it runs" 0 "$STATUS"
@@ -75,7 +76,9 @@ same "stopped by SIGTERM: the exit status" 143 "$?"
 tail -4 "$W/first.err" >"$W/last"
 has "stopped by SIGTERM: how to go on" "same command" "$W/last"
 
-# Other settings than the run began with
+# Other settings than the run began with, one that was killed
+DMFSYNC_STEP_KILL=60 "$DMFSYNC_FAULT_BIN" migrate --execute >"$W/out" 2>"$W/err"
+same "killed" 137 "$?"
 sed -i 's/^package_rows.*/package_rows = 7/' dmfsync.ini
 unset DMFSYNC_LOAD_PACKAGE_ROWS
 sentence "settings changed under a run" 4 "package_rows" "hint" migrate --execute
