@@ -43,8 +43,4 @@ enum ec proof_source(struct map_ctx *m, int64_t run_id, const struct snapshot *f
                                         struct cell field, struct cell source, struct cell fno, struct err *reterr),
                      void *arg, struct proof_counts *ret, struct err *reterr);
 
-/* SQLite: registers the table-valued function delta_walk(file_a, file_b) -> key_digest, in_a, in_b, equal, row_a, row_b and the
- * scalar row_json(blob) on a connection; used by diff_run and by `dmfsync sql`. */
-enum ec delta_register(sqlite3 *db, struct map_ctx *m, struct err *reterr);
-
 #endif

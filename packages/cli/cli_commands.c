@@ -11,7 +11,7 @@ static enum ec cmd_init(struct app *app, struct err *reterr)
     out_str(&app->out, NULL, "dir", dir);
     out_line(&app->out, "A workspace was made in '%s'. Next:", dir);
     out_line(&app->out, "  1. fill in dmfsync.ini: the two addresses, the application user, one [map.ALIAS] per map");
-    out_line(&app->out, "  2. put the maps' JSON into maps/ ('dmfsync map pull' or 'dmfsync map import FILE')");
+    out_line(&app->out, "  2. put the maps' JSON into maps/ (msdyn_mapping of the table 'Dual Write entity map')");
     out_line(&app->out, "  3. put the source files into sources/");
     out_line(&app->out, "  4. dmfsync doctor     checks all of it and says what to do");
     out_line(&app->out, "  5. dmfsync migrate    shows the plan; with --execute it does it");
