@@ -149,15 +149,27 @@ out:
     return rc;
 }
 
+static struct erp_project project_of(struct map_ctx *m, const char *project, struct arena *a)
+{
+    return (struct erp_project){ .name = project,
+                                 .entity_label = cell_cstr(a, m->b->entity->label),
+                                 .source_format = m->pair->app->cfg.data_format,
+                                 .description = "made by dmfsync",
+                                 .incremental = strstr(project, "_FEED_") != NULL };
+}
+
 enum ec feed_restart(struct map_ctx *m, const char *project, struct cell company, struct err *reterr)
 {
     struct exporting x = { .m = m, .project = project, .company = company };
     struct arena a = { 0 };
+    struct erp_project p = project_of(m, project, &a);
     bool there = false;
     enum ec rc = forget_stale(&x, reterr);
 
     if (!rc)
         rc = erp_project_exists(m->pair->app->erp, project, &there, reterr);
+    if (!rc && there) /* an earlier run may have ended between the project and its entity */
+        rc = erp_project_ensure(m->pair->app->erp, &p, reterr);
     if (!rc && there)
         rc = erp_reset_position(m->pair->app->erp, project, cell_cstr(&a, m->b->entity->label), reterr);
     arena_release(&a);
@@ -168,17 +180,13 @@ enum ec feed_export(struct map_ctx *m, const char *project, struct cell company,
                     struct err *reterr)
 {
     struct exporting x = { .m = m, .project = project, .company = company };
-    struct erp_project p = { .name = project,
-                             .source_format = m->pair->app->cfg.data_format,
-                             .description = "made by dmfsync" };
+    struct erp_project p = project_of(m, project, a);
     int64_t since = clock_mono_ms(), gap = 100,
             cap = m->pair->app->cfg.poll_ms > 0 ? m->pair->app->cfg.poll_ms : 10000;
     char why[160] = "";
     enum ec rc;
 
-    x.incremental = strstr(project, "_FEED_") != NULL;
-    p.entity_label = cell_cstr(a, m->b->entity->label);
-    p.incremental = x.incremental;
+    x.incremental = p.incremental;
     rc = x.incremental ? take_up(&x, reterr) : forget_stale(&x, reterr);
     if (!rc && !x.id[0]) {
         rc = erp_project_ensure(m->pair->app->erp, &p, reterr);
