@@ -424,6 +424,33 @@ static bool ask(struct dict *d, int no, const struct dv_table *t, const struct c
     return !rc && l.rows > 0;
 }
 
+/* What the table holds; absent when it holds nothing, false when it could not be read. */
+static bool stored_parts(struct dict *d, int no, struct cell id, struct arena *a, struct cell *ret)
+{
+    struct query *q = store_query(d->s, "select parts from entry where set_no = ?1 and id = ?2");
+
+    query_int(q, 1, no);
+    query_cell(q, 2, id);
+    if (query_step(q)) {
+        struct cell blob = query_get_blob(q, 0);
+
+        *ret = (struct cell){ arena_dup(a, blob.ptr, blob.len), blob.len };
+    }
+    return !query_done(q, NULL);
+}
+
+static bool stored_id(struct dict *d, int no, struct cell company, struct cell key, struct arena *a, struct cell *ret)
+{
+    struct query *q = store_query(d->s, "select id from entry where set_no = ?1 and company = ?2 and key = ?3");
+
+    query_int(q, 1, no);
+    query_cell(q, 2, company);
+    query_cell(q, 3, key);
+    if (query_step(q))
+        *ret = cell_dup(a, query_get_cell(q, 0));
+    return !query_done(q, NULL);
+}
+
 bool dict_by_id(struct dict *d, const struct dv_table *t, const struct cell *columns, size_t n, struct cell id,
                 struct arena *a, struct cell *ret_parts)
 {
@@ -435,30 +462,11 @@ bool dict_by_id(struct dict *d, const struct dv_table *t, const struct cell *col
     id = cell_lower(a, id);
     question = cell_printf(a, "i%d|" CELL_FMT, no, CELL_ARG(id));
     if (!cached_answer(d, question, a, &packed)) {
-        struct query *q = store_query(d->s, "select parts from entry where set_no = ?1 and id = ?2");
-
-        query_int(q, 1, no);
-        query_cell(q, 2, id);
-        if (query_step(q)) {
-            struct cell blob = query_get_blob(q, 0);
-
-            packed = (struct cell){ arena_dup(a, blob.ptr, blob.len), blob.len };
-        }
-        if (query_done(q, NULL))
+        if (!stored_parts(d, no, id, a, &packed))
             return false;
-        if (cell_absent(packed)) {
-            if (!d->lazy || !ask(d, no, t, columns, n, id, CELL_ABSENT, NULL))
-                return false;
-            query_int(q = store_query(d->s, "select parts from entry where set_no = ?1 and id = ?2"), 1, no);
-            query_cell(q, 2, id);
-            if (query_step(q)) {
-                struct cell blob = query_get_blob(q, 0);
-
-                packed = (struct cell){ arena_dup(a, blob.ptr, blob.len), blob.len };
-            }
-            if (query_done(q, NULL) || cell_absent(packed))
-                return false;
-        }
+        if (cell_absent(packed) && (!d->lazy || !ask(d, no, t, columns, n, id, CELL_ABSENT, NULL) ||
+                                    !stored_parts(d, no, id, a, &packed) || cell_absent(packed)))
+            return false;
         cache_put(d, question, packed);
     }
     return row_unpack(packed.ptr, packed.len, ret_parts, n);
@@ -476,27 +484,11 @@ bool dict_by_key(struct dict *d, const struct dv_table *t, const struct cell *co
         company = CELL_LIT("");
     question = cell_printf(a, "k%d|%.*s|%.*s", no, (int)company.len, company.ptr, (int)key.len, key.ptr);
     if (!cached_answer(d, question, a, &id)) {
-        struct query *q = store_query(d->s, "select id from entry where set_no = ?1 and company = ?2 and key = ?3");
-
-        query_int(q, 1, no);
-        query_cell(q, 2, company);
-        query_cell(q, 3, key);
-        if (query_step(q))
-            id = cell_dup(a, query_get_cell(q, 0));
-        if (query_done(q, NULL))
+        if (!stored_id(d, no, company, key, a, &id))
             return false;
-        if (cell_absent(id)) {
-            if (!d->lazy || !ask(d, no, t, columns, n, CELL_ABSENT, company, parts))
-                return false;
-            q = store_query(d->s, "select id from entry where set_no = ?1 and company = ?2 and key = ?3");
-            query_int(q, 1, no);
-            query_cell(q, 2, company);
-            query_cell(q, 3, key);
-            if (query_step(q))
-                id = cell_dup(a, query_get_cell(q, 0));
-            if (query_done(q, NULL) || cell_absent(id))
-                return false;
-        }
+        if (cell_absent(id) && (!d->lazy || !ask(d, no, t, columns, n, CELL_ABSENT, company, parts) ||
+                                !stored_id(d, no, company, key, a, &id) || cell_absent(id)))
+            return false;
         cache_put(d, question, id);
     }
     *ret_id = id;

@@ -37,12 +37,8 @@ on * * * chance 0.01 do cut 10
 RULES
 seed=1
 while [ "$seed" -le "$SEEDS" ]; do
-    cd "$W" || exit 1
-    rm -rf "$W/f" "$W/f.ws" "$W/f.ports"
-    mkdir "$W/f"
-    # shellcheck disable=SC2086
-    start_emulator "$W/f" --port 0 --seed "$seed" $FAST --fault "$W/faults"
-    demo_workspace "$W/f.ws" "$JOB_CUSTOMERS" --bad
+    JOB_SEED=$seed
+    job_start "$W/f" --fault "$W/faults"
     cd "$W/f.ws" || exit 1
     whole migrate --execute
     why=

@@ -6,7 +6,7 @@ job_settings() {
     DMFSYNC_LOAD_LOST_ANSWER_WAIT=300ms DMFSYNC_LOAD_PACKAGE_ROWS=50
     export DMFSYNC_LOAD_LOST_ANSWER_WAIT DMFSYNC_LOAD_PACKAGE_ROWS
 }
-# job_start DIR [emulator option..]: a new tenant pair and a workspace in DIR.ws
+# job_start DIR [emulator option..]: a new tenant pair (of seed JOB_SEED, else 1) and a workspace in DIR.ws
 job_start() {
     job=$1
     shift
@@ -14,7 +14,7 @@ job_start() {
     rm -rf "$job" "$job.ws" "$job.ports"
     mkdir -p "$job"
     # shellcheck disable=SC2086
-    start_emulator "$job" --port 0 --seed 1 $FAST "$@"
+    start_emulator "$job" --port 0 --seed "${JOB_SEED:-1}" $FAST "$@"
     demo_workspace "$job.ws" "$JOB_CUSTOMERS" --bad
 }
 # Edits of both sides' users after the job: a field each of one record, a new record on each side, the same field on both.
