@@ -96,20 +96,31 @@ char *arena_strdup(struct arena *a, const char *s)
     return arena_dup(a, s, strlen(s));
 }
 
-char *arena_printf(struct arena *a, const char *fmt, ...)
+char *arena_vprintf(struct arena *a, size_t *ret_len, const char *fmt, va_list ap)
 {
-    va_list ap, again;
+    va_list again;
     char *p;
     int n;
 
-    va_start(ap, fmt);
     va_copy(again, ap);
     n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
     BUG_IF(n < 0, "vsnprintf");
     p = arena_alloc(a, (size_t)n + 1);
     vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
+    *ret_len = (size_t)n;
+    return p;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list ap;
+    size_t len;
+    char *p;
+
+    va_start(ap, fmt);
+    p = arena_vprintf(a, &len, fmt, ap);
+    va_end(ap);
     return p;
 }
 

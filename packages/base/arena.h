@@ -8,6 +8,8 @@
 
 #include "base/err.h"
 
+#include <stdarg.h>
+
 struct arena_block;
 struct arena {
     struct arena_block *head; /* block being filled */
@@ -19,6 +21,8 @@ void *arena_zalloc(struct arena *a, size_t octets); /* zeroed */
 char *arena_dup(struct arena *a, const void *p, size_t n); /* copy with a NUL behind it */
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The length goes to *ret_len. */
+char *arena_vprintf(struct arena *a, size_t *ret_len, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
 /* Everything allocated becomes invalid; keeps one block for reuse, so a loop of batches does not touch malloc. */
 void arena_reset(struct arena *a);
 void arena_release(struct arena *a);

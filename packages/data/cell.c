@@ -1,7 +1,6 @@
 #include "data/cell.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 static unsigned char lower(unsigned char c)
 {
@@ -46,19 +45,13 @@ char *cell_cstr(struct arena *a, struct cell c)
 
 struct cell cell_printf(struct arena *a, const char *fmt, ...)
 {
-    va_list ap, again;
-    char *p;
-    int n;
+    struct cell c;
+    va_list ap;
 
     va_start(ap, fmt);
-    va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    c.ptr = arena_vprintf(a, &c.len, fmt, ap);
     va_end(ap);
-    BUG_IF(n < 0, "vsnprintf");
-    p = arena_alloc(a, (size_t)n + 1);
-    vsnprintf(p, (size_t)n + 1, fmt, again);
-    va_end(again);
-    return (struct cell){ p, (size_t)n };
+    return c;
 }
 
 struct cell cell_rtrim(struct cell c)
