@@ -137,7 +137,7 @@ static enum ec watch(struct exporting *x, bool *ret_wait, char *why, size_t n, s
         goto out; /* right after Succeeded the package may not be there yet */
     path = workspace_path(&x->m->pair->app->ws, &a, ".dmfsync/packages/%s.zip", x->id);
     STEP(export_fetch);
-    rc = erp_blob_get(x->m->pair->app->erp, url, path, reterr);
+    rc = erp_blob_get(x->m->pair->app->erp, url, "PK", path, reterr);
     STEP(export_fetched);
     if (!rc) {
         snprintf(x->file, sizeof(x->file), "%s", strrchr(path, '/') + 1);

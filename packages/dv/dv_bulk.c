@@ -124,7 +124,9 @@ static void prepare(struct writer *w, struct slice *s, struct call *ret)
         struct cell *ids = xmalloc(s->n * sizeof(*ids));
         size_t asked;
 
-        q = (struct dv_request){ .method = "GET", .what = "look-up of ids", .repeat = CALL_REPEATABLE };
+        q = (struct dv_request){
+            .method = "GET", .what = "look-up of ids", .repeat = CALL_REPEATABLE, .json_object = true
+        };
         for (size_t i = 0; i < s->n; i++)
             ids[i] = cell_of(s->rows[i].id);
         if (!s->url.len) /* else the next page */

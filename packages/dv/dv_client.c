@@ -1,7 +1,5 @@
 #include "dv/dv_parts.h"
-#include "base/clock.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +153,7 @@ void dv_call_fill(const struct dv *d, const struct dv_request *q, struct dv_head
     ret->http.what = q->what;
     ret->repeat = q->repeat;
     ret->statuses_are_mine = true;
+    ret->json_object = q->json_object;
     ret->user = -1;
 }
 
@@ -167,45 +166,18 @@ enum ec dv_call(struct dv *d, const struct dv_request *q, struct http_response *
     return session_do(d->session, &c, r, reterr);
 }
 
-/* A proxy's page under status 200 is seen by its ends; the answer is asked for again before it counts as the service's. */
-static bool looks_whole(const struct http_response *r)
-{
-    size_t i = 0, n = r->body.len;
-    const char *p = strbuf_str(&r->body);
-
-    if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
-        i = 3;
-    while (i < n && isspace((unsigned char)p[i]))
-        i++;
-    while (n > i && isspace((unsigned char)p[n - 1]))
-        n--;
-    return n > i && p[i] == '{' && p[n - 1] == '}';
-}
-
-enum ec dv_call_object(struct dv *d, const struct dv_request *q, struct http_response *r, struct err *reterr)
-{
-    enum ec rc = EC_OK;
-
-    for (int tries = 0; tries < 3; tries++) {
-        if (tries && !clock_sleep_ms(300 * tries))
-            return err_set(reterr, EC_STOPPED, "%s: stopped", q->what);
-        rc = dv_call(d, q, r, reterr);
-        if (rc || r->status != 200 || looks_whole(r))
-            return rc;
-    }
-    return err_set(reterr, EC_DATAVERSE, "%s: the answer is not a JSON object", q->what);
-}
-
 enum ec dv_get_json(struct dv *d, const char *url, const char *what, struct arena *a, struct json **ret,
                     int *ret_status, struct err *reterr)
 {
-    struct dv_request q = { .method = "GET", .url = url, .what = what, .repeat = CALL_REPEATABLE };
+    struct dv_request q = {
+        .method = "GET", .url = url, .what = what, .repeat = CALL_REPEATABLE, .json_object = true
+    };
     struct http_response r;
     struct json *v = NULL;
     enum ec rc;
 
     http_response_init(&r);
-    rc = dv_call_object(d, &q, &r, reterr);
+    rc = dv_call(d, &q, &r, reterr);
     if (rc)
         goto out;
     if (r.status == 404 && ret_status) {

@@ -37,6 +37,7 @@ struct dv_request {
     struct cell body; /* absent = none */
     bool write; /* adds the bypass headers; the tag is part of the URL (dv_add_tag) */
     enum call_repeat repeat;
+    bool json_object; /* the answer under status 200 must be one */
     uint64_t max_answer; /* 0 = http.h's */
 };
 /* Header lines of one call in flight: must live until it is done. */
@@ -48,8 +49,6 @@ struct dv_headers {
 void dv_call_fill(const struct dv *d, const struct dv_request *q, struct dv_headers *h, struct call *ret);
 /* One call. Statuses other than 401, 429 and 5xx are the caller's: EC_OK with r->status. */
 enum ec dv_call(struct dv *d, const struct dv_request *q, struct http_response *r, struct err *reterr);
-/* A GET that should answer a JSON object under status 200; anything else there is asked for twice more. */
-enum ec dv_call_object(struct dv *d, const struct dv_request *q, struct http_response *r, struct err *reterr);
 /* A GET whose answer is parsed into `a`. ret_status (may be NULL) makes 404 not an error. */
 enum ec dv_get_json(struct dv *d, const char *url, const char *what, struct arena *a, struct json **ret,
                     int *ret_status, struct err *reterr);

@@ -58,7 +58,9 @@ static enum ec page_row(void *arg, const struct json *row, struct err *reterr)
 static enum ec read_pages(struct dv *d, const char *url, const char *prefer, const char *what, json_row_fn *row,
                           void *arg, char **ret_delta, struct err *reterr)
 {
-    struct dv_request q = { .method = "GET", .what = what, .prefer = prefer, .repeat = CALL_REPEATABLE };
+    struct dv_request q = {
+        .method = "GET", .what = what, .prefer = prefer, .repeat = CALL_REPEATABLE, .json_object = true
+    };
     struct page_rows page = { .row = row, .arg = arg };
     struct http_response r;
     struct json_rows *rows = NULL;
@@ -74,7 +76,7 @@ static enum ec read_pages(struct dv *d, const char *url, const char *prefer, con
             break;
         }
         q.url = here;
-        rc = dv_call_object(d, &q, &r, reterr);
+        rc = dv_call(d, &q, &r, reterr);
         if (!rc && r.status != 200)
             rc = dv_fail(&r, what, reterr);
         if (rc)

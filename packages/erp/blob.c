@@ -185,7 +185,7 @@ struct fetching {
     int fd;
     const char *path;
     const struct http_response *r;
-    uint64_t got;
+    uint64_t got, total; /* total: as the answer says, 0 = it does not */
     bool asked_rest, checked;
 };
 
@@ -194,11 +194,12 @@ static enum ec place_of_answer(struct fetching *f, struct err *reterr)
 {
     struct arena a = { 0 };
     const char *range = http_header_get(f->r, "Content-Range", &a);
-    unsigned long long from = 0;
+    unsigned long long from = 0, total = 0;
     enum ec rc = EC_OK;
 
-    if (f->asked_rest && range && sscanf(range, "bytes %llu-", &from) != 1)
+    if (f->asked_rest && range && sscanf(range, "bytes %llu-%*u/%llu", &from, &total) < 1)
         from = UINT64_MAX;
+    f->total = total;
     arena_release(&a);
     if (from > f->got)
         return err_set(reterr, EC_FNO, "download: the answer is another part of the file than asked for");
@@ -236,8 +237,24 @@ static void keep_etag(const struct http_response *r, char ret[static 120])
     arena_release(&a);
 }
 
+static enum ec start_over(struct fetching *f, struct err *reterr)
+{
+    f->got = 0;
+    return ftruncate(f->fd, 0) || lseek(f->fd, 0, SEEK_SET) < 0
+               ? err_errno(reterr, EC_IO, errno, "truncate '%s'", f->path)
+               : EC_NET;
+}
+
+static bool begins_with(const struct fetching *f, const char *magic)
+{
+    char head[8] = "";
+    size_t n = strlen(magic);
+
+    return pread(f->fd, head, sizeof(head), 0) >= (ssize_t)n && !memcmp(head, magic, n);
+}
+
 /* The connection may break in the middle of a large package: the rest is asked for by Range. */
-static enum ec fetch(struct erp *e, const char *url, struct fetching *f, struct err *reterr)
+static enum ec fetch(struct erp *e, const char *url, const char *magic, struct fetching *f, struct err *reterr)
 {
     struct http_response r;
     char etag[120] = "";
@@ -270,10 +287,14 @@ static enum ec fetch(struct erp *e, const char *url, struct fetching *f, struct 
             keep_etag(&r, etag);
         if (rc == EC_FNO && before && (reterr->http_status == 412 || reterr->http_status == 416)) {
             /* Another blob by now: from the beginning. */
-            rc = ftruncate(f->fd, 0) || lseek(f->fd, 0, SEEK_SET) < 0
-                     ? err_errno(reterr, EC_IO, errno, "truncate '%s'", f->path)
-                     : EC_NET;
-            f->got = 0;
+            rc = start_over(f, reterr);
+            etag[0] = 0;
+        }
+        if (!rc && ((f->total && f->got != f->total) || (magic && !begins_with(f, magic)))) {
+            rc = err_set(reterr, EC_NET, "download: what came is not the file that was asked for");
+            if (idle <= MAX_IDLE_TRIES)
+                rc = start_over(f, reterr);
+            before = UINT64_MAX;
             etag[0] = 0;
         }
         idle = f->got > before ? 0 : idle + 1;
@@ -288,7 +309,7 @@ static enum ec fetch(struct erp *e, const char *url, struct fetching *f, struct 
     return rc;
 }
 
-enum ec erp_blob_get(struct erp *e, const char *url, const char *path, struct err *reterr)
+enum ec erp_blob_get(struct erp *e, const char *url, const char *magic, const char *path, struct err *reterr)
 {
     struct strbuf part = STRBUF(0);
     struct fetching f = { 0 };
@@ -299,11 +320,11 @@ enum ec erp_blob_get(struct erp *e, const char *url, const char *path, struct er
         reterr = &local;
     strbuf_addf(&part, "%s.part", path);
     f.path = part.buf;
-    f.fd = open(part.buf, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    f.fd = open(part.buf, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (f.fd < 0) {
         rc = err_errno(reterr, EC_IO, errno, "create '%s'", part.buf);
     } else {
-        rc = fetch(e, url, &f, reterr);
+        rc = fetch(e, url, magic, &f, reterr);
         close(f.fd);
         if (!rc)
             rc = file_publish(part.buf, path, reterr); /* whole or not at all, whenever we are ended */

@@ -68,6 +68,7 @@ enum ec erp_get_json(struct erp *e, const char *what, const char *path, struct a
     struct call c = { .http = { .method = "GET", .url = path, .max_answer = ERP_MAX_ANSWER, .what = what },
                       .repeat = CALL_REPEATABLE,
                       .statuses_are_mine = ret_status != NULL,
+                      .json_object = true,
                       .user = -1 };
     struct http_response r;
     enum ec rc;
@@ -102,6 +103,7 @@ static enum ec one_page(struct erp *e, const char *what, const char *path, json_
                                 .timeout_ms = 600000,
                                 .stall_ms = 300000 },
                       .repeat = CALL_REPEATABLE,
+                      .json_object = true,
                       .user = -1 };
     struct json_rows *rows = NULL;
     const struct json *envelope = NULL;
@@ -181,6 +183,7 @@ enum ec erp_action(struct erp *e, const char *action, const struct strbuf *body,
                                 .stall_ms = timeout_ms,
                                 .what = action },
                       .repeat = repeat,
+                      .json_object = true,
                       .user = -1 };
     struct http_response r;
     struct json *v = NULL;

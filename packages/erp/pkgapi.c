@@ -473,7 +473,7 @@ enum ec erp_error_file(struct erp *e, const char *execution_id, const char *enti
         }
     }
     if (!rc && !cell_blank(value)) {
-        rc = erp_blob_get(e, cell_cstr(&a, value), path, reterr);
+        rc = erp_blob_get(e, cell_cstr(&a, value), NULL, path, reterr);
         *ret_found = !rc;
     }
 out:

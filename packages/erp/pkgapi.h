@@ -17,8 +17,11 @@ enum ec erp_write_url(struct erp *e, const char *file_name, struct arena *a, str
                       struct err *reterr);
 /* Octets `path` to the place: one PUT up to 64 MiB, else blocks side by side and a block list. EC_STATE = the URL expired. */
 enum ec erp_blob_put(struct erp *e, const struct erp_place *place, const char *path, struct err *reterr);
-/* A file from a signed URL, resumed where it broke off. `path` appears complete or not at all. */
-enum ec erp_blob_get(struct erp *e, const char *url, const char *path, struct err *reterr);
+/*
+ * A file from a signed URL, resumed where it broke off. `path` appears complete or not at all. A file that does not begin
+ * with `magic` ("PK" for a package, NULL = any) is not the service's: asked for again, then EC_NET.
+ */
+enum ec erp_blob_get(struct erp *e, const char *url, const char *magic, const char *path, struct err *reterr);
 
 /* ---- import ---- */
 struct erp_import {

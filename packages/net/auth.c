@@ -137,7 +137,12 @@ static enum ec read_answer(struct auth *a, const struct http_response *r, struct
 
     if (!reterr)
         reterr = &local;
-    if (r->status == 200 && !rc) {
+    if (r->status == 200 && rc) { /* a proxy's page, or half an answer */
+        rc = err_set(reterr, EC_NET, "the answer of the token endpoint %s is not JSON", a->token_url);
+        reterr->transient = true;
+        goto out;
+    }
+    if (r->status == 200) {
         token = json_member(v, "access_token");
         if (cell_blank(token)) {
             rc = err_set(reterr, EC_AUTH, "the token endpoint answered without a token");
@@ -197,18 +202,17 @@ static enum ec request(struct auth *a, struct err *reterr)
     q.body_len = body.len;
     for (int tries = 0; !rc; tries++) {
         rc = http_do(a->http, &q, &r, reterr);
-        if (rc == EC_NET ? (!reterr->transient || tries == 5)
-                         : rc || (r.status != 429 && r.status < 500) || tries == 5)
+        if (!rc)
+            rc = read_answer(a, &r, reterr);
+        if ((rc != EC_BUSY && (rc != EC_NET || !reterr->transient)) || tries == 5)
             break;
-        log_info("net", "sign-in: %s; trying again", rc ? reterr->msg : "the sign-in service is busy");
+        log_info("net", "%s; trying again", reterr->msg);
         if (!clock_sleep_ms(r.retry_after_ms >= 0 ? r.retry_after_ms : 500 << tries)) {
             rc = err_set(reterr, EC_STOPPED, "stopped while signing in");
             break;
         }
         rc = EC_OK;
     }
-    if (!rc)
-        rc = read_answer(a, &r, reterr);
     if (body.buf)
         explicit_bzero(body.buf, body.cap);
     if (r.body.buf)

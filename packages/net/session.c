@@ -2,6 +2,7 @@
 #include "net/session.h"
 #include "base/log.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -446,6 +447,36 @@ static enum judged judge_status(struct attempt *t, enum ec *rc, struct err *rete
     return JUDGED_DONE;
 }
 
+static bool is_object(const struct strbuf *body)
+{
+    const char *p = strbuf_str(body), *end = p + body->len;
+
+    if (body->len >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
+        p += 3;
+    while (p < end && isspace((unsigned char)*p))
+        p++;
+    while (end > p && isspace((unsigned char)end[-1]))
+        end--;
+    return end - p >= 2 && *p == '{' && end[-1] == '}';
+}
+
+/* An answer that cannot be one is as good as lost: the service may have done its work. */
+static void check_form(struct attempt *t, enum ec *rc, struct err *reterr)
+{
+    struct arena a = { 0 };
+    char code[40];
+
+    if (*rc || !t->call->json_object || t->resp->status != 200 || is_object(&t->resp->body))
+        return;
+    t->resp->request_sent = true;
+    *rc = err_set(reterr, EC_NET, "%s: the answer of %s is not a JSON object: %s", t->call->http.what, t->s->name,
+                  service_error_text(t->resp, &a, code));
+    reterr->transient = true;
+    err_hint(reterr, "something on the way answers in place of %s: look for a proxy or a maintenance page",
+             t->s->name);
+    arena_release(&a);
+}
+
 static enum judged attempt_judge(struct attempt *t, enum ec *rc, struct err *reterr)
 {
     struct session *s = t->s;
@@ -462,6 +493,7 @@ static enum judged attempt_judge(struct attempt *t, enum ec *rc, struct err *ret
     log_debug("net", "%s %s -> %d in %lld ms", t->q.method, url_shown(t->url.buf, &a), t->resp->status,
               (long long)t->resp->elapsed_ms);
     arena_release(&a);
+    check_form(t, rc, reterr);
     return *rc ? no_answer(t, rc, reterr) : judge_status(t, rc, reterr);
 }
 

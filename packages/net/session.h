@@ -45,6 +45,9 @@ struct call {
     bool anonymous; /* no token: blob storage; any allowed URL */
     bool
         statuses_are_mine; /* a status that is not 2xx (and not 401/429/5xx) returns EC_OK; the caller reads resp->status */
+    bool
+        json_object; /* what comes under status 200 must be a JSON object, by its ends; anything else (a proxy's page, half
+                       * an answer) is a lost answer: repeated like one, else EC_NET */
     int user; /* index of the application user, -1 = the least busy one */
 };
 enum ec session_do(struct session *s, const struct call *c, struct http_response *r, struct err *reterr);

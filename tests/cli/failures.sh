@@ -54,7 +54,7 @@ sentence "a source without its key column" 3 "CUSTOMERACCOUNT" "hint" migrate --
 sed -i '1s/ACCOUNTNO/CUSTOMERACCOUNT/' sources/customers.csv
 same "nothing was sent for these" null "$(counter fno.import.executed)"
 
-# A full disk while packages are written: 40 kB a file.
+# A full disk: 40 kB a file. full_disk.sh has the other moments.
 STATUS=0
 (ulimit -f 40 && trap '' XFSZ && exec "$DMFSYNC_BIN" migrate --execute) >"$W/out" 2>"$W/err" || STATUS=$?
 same "a full disk: the exit status" 5 "$STATUS"

@@ -34,6 +34,7 @@ on fno POST *ImportFromPackage chance 0.3 do drop after
 on dataverse * * chance 0.02 do drop after
 on fno * * chance 0.02 do drop after
 on * * * chance 0.01 do cut 10
+on * * * chance 0.01 do garbage
 RULES
 seed=1
 while [ "$seed" -le "$SEEDS" ]; do

@@ -205,7 +205,7 @@ static void download(void **state)
           .body = "<Error><Code>BlobNotFound</Code><Message>gone</Message></Error>" });
     snprintf(url, sizeof(url), "%s/b?sig=secret", s.f.url);
     for (int i = 0; i < 3; i++) {
-        CHECK_OK(erp_blob_get(s.e, url, "got", &s.err), &s.err);
+        CHECK_OK(erp_blob_get(s.e, url, NULL, "got", &s.err), &s.err);
         strbuf_reset(&got);
         CHECK_OK(file_read("got", 100, &got, &s.err), &s.err);
         CHECK_STR(got.buf, i < 2 ? "0123456789" : "abc", "case %d", i);
@@ -216,8 +216,8 @@ static void download(void **state)
     CHECK_STR(fake_header(&s.f.seen[1], "If-Match"), "\"one\"", "of the same blob");
     CHECK_STR(fake_header(&s.f.seen[3], "Range"), "bytes=7-", "the rest");
     CHECK_STR(fake_header(&s.f.seen[1], "Authorization"), "", "the token stays home");
-    assert_int_equal(erp_blob_get(s.e, url, "got", &s.err), EC_FNO);
-    assert_int_equal(erp_blob_get(s.e, url, "got", &s.err), EC_FNO);
+    assert_int_equal(erp_blob_get(s.e, url, NULL, "got", &s.err), EC_FNO);
+    assert_int_equal(erp_blob_get(s.e, url, NULL, "got", &s.err), EC_FNO);
     CHECK(!strstr(s.err.msg, "secret"), "%s", s.err.msg);
     strbuf_reset(&got);
     CHECK_OK(file_read("got", 100, &got, &s.err), &s.err);
