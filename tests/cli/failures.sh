@@ -49,6 +49,13 @@ sentence "lookups that no map serves" 3 "3 mapped lookup fields" "hint" plan
 for field in VENDORACCOUNT PARTYNUMBER CONTACTPERSONID; do has "lookups that no map serves: $field is listed" "$field" "$W/out"; done
 restore
 
+if [ -n "${DMFSYNC_SAMPLES:-}" ]; then # the published document itself
+    cp "$DMFSYNC_SAMPLES/dual-write-maps/accounts-customers-v3.json" maps/accounts--customers-v3.json
+    sentence "the published customers map" 3 "3 mapped lookup fields" "hint" plan
+    for field in VENDORACCOUNT PARTYNUMBER CONTACTPERSONID; do has "the published customers map: $field is listed" "unserved: $field" "$W/out"; done
+    restore
+fi
+
 sed -i '1s/CUSTOMERACCOUNT/ACCOUNTNO/' sources/customers.csv
 sentence "a source without its key column" 3 "CUSTOMERACCOUNT" "hint" migrate --execute
 sed -i '1s/ACCOUNTNO/CUSTOMERACCOUNT/' sources/customers.csv
