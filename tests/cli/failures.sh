@@ -73,7 +73,7 @@ touch "$W/pause"
 "$DMFSYNC_BIN" migrate --execute --pause-file "$W/pause" >"$W/first.out" 2>"$W/first.err" &
 first=$!
 n=0
-until grep -q paused "$W/first.err" || [ "$n" -gt 600 ]; do n=$((n + 1)); sleep 0.1; done
+until grep -qs paused "$W/first.err" || [ "$n" -gt 600 ]; do n=$((n + 1)); sleep 0.1; done
 sentence "a second run in the same workspace" 11 "$first" "hint" migrate --execute
 dmfsync status
 same "status while it runs" 0 "$STATUS"
