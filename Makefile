@@ -11,7 +11,9 @@ MODE_fault   := -O1 -g -DDMFSYNC_FAULT
 MODE_fuzz    := -O1 -g3 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 MODE_cov     := -O0 -g --coverage
 
-DEPS := libzip libcurl libzstd sqlite3 yajl libxml-2.0 inih libxxhash libutf8proc libcrypto
+# A faster deflate where it is installed; zlib otherwise (make ISAL= builds without).
+ISAL := $(shell pkg-config --exists libisal 2>/dev/null && echo libisal)
+DEPS := libzip zlib $(ISAL) libcurl libzstd sqlite3 yajl libxml-2.0 inih libxxhash libutf8proc libcrypto
 EMU_DEPS := libmicrohttpd sqlite3 yajl libxml-2.0 libzip
 # `make VERBOSE=1` shows the command lines.
 Q   := $(if $(VERBOSE),,@)
@@ -20,7 +22,7 @@ SAY := @echo '  '
 NO_TRUNC := $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla $(NO_TRUNC) -Werror
 PKG_CFLAGS := $(shell pkg-config --cflags $(DEPS) libmicrohttpd cmocka 2>/dev/null)
-FLAGS = -std=c17 -D_GNU_SOURCE -ffile-prefix-map=$(CURDIR)=. $(WARN) $(MODE_$(V)) $(PKG_CFLAGS) $(CFLAGS)
+FLAGS = -std=c17 -D_GNU_SOURCE -ffile-prefix-map=$(CURDIR)=. $(WARN) $(MODE_$(V)) $(if $(ISAL),-DHAVE_ISAL) $(PKG_CFLAGS) $(CFLAGS)
 LDLIBS     := $(shell pkg-config --libs $(DEPS) 2>/dev/null) -lcsv -lpthread -lm
 EMU_LDLIBS := $(shell pkg-config --libs $(EMU_DEPS) 2>/dev/null) -lcrypto -lpthread -lm
 

@@ -98,6 +98,13 @@ struct cell key_join(struct arena *a, const struct cell *parts, size_t n);
 /* Splits into at most max parts; returns the number found, 0 when the text is malformed. */
 size_t key_split(struct arena *a, struct cell text, struct cell *parts, size_t max);
 
+/* XXH3-128 of octets in pieces, without a seed: names content, signs nothing. */
+struct digest digest_bytes_plain(const void *p, size_t n); /* in one piece */
+struct octet_digest;
+struct octet_digest *octet_digest_new(void);
+void octet_digest_add(struct octet_digest *d, const void *p, size_t n);
+struct digest octet_digest_end(struct octet_digest *d); /* ends and frees it */
+
 /* SHA-256 of octets in pieces, lower-case hex. */
 struct sha256;
 struct sha256 *sha256_new(void);

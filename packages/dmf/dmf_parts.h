@@ -11,6 +11,7 @@
 #define DMF_NIL_NAMESPACE "http://www.w3.org/2001/XMLSchema-instance"
 #define DMF_HEADER_NAME "PackageHeader.xml"
 #define DMF_MANIFEST_NAME "Manifest.xml"
+#define DMF_COMMENT "dmfsync; " /* of the zip, followed by the compressor's name */
 #define DMF_MANIFEST_TYPE \
     "Microsoft.Dynamics.AX.Framework.Tools.DataManagement.Serialization.DataManagementPackageManifest"
 

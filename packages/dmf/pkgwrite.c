@@ -11,37 +11,44 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SPOOL_OCTETS = 256 * 1024 };
-/* libzip's deflate: levels above 1 cost three times the time for a fifth of the size. */
-enum { DEFLATE_LEVEL = 1 };
+enum { BLOCK_OCTETS = DEFLATE_BLOCK / 2 }; /* of text before it is compressed; a row may go beyond */
 #define CLASSIC_ZIP_MAX ((uint64_t)UINT32_MAX - 1)
 
+/* What is special about an octet of a CSV cell. */
+enum { IS_DELIMITER = 1, IS_QUALIFIER = 2, IS_BREAK = 4, IS_NUL = 8, IS_HIGH = 16 };
+
+/* One data file: compressed into a file of its own as it grows. */
 struct spool {
+    struct dmf_writer *w;
     char *path; /* NULL = nothing was written yet */
-    struct strbuf held; /* octets not yet in the file */
+    struct strbuf held; /* octets not yet compressed */
+    struct deflate_stream deflate;
+    struct octet_digest *digest;
     uint64_t octets; /* all that the member will have */
-    struct sha256 *sha;
     char *element; /* XML: name of a row */
+    FILE *reading; /* while libzip copies it */
 };
 struct dmf_writer {
     const struct dmf_package *p;
     struct dmf_format format;
+    unsigned char class[256];
     char *tmp_dir;
+    struct deflate_pool *pool, *own_pool;
     struct spool *spools; /* one per entity */
     struct dmf_written *written; /* one per entity, for the manifest */
-    struct strbuf text, wide; /* one row: UTF-8, and as it goes into the file */
+    struct strbuf text; /* one row, UTF-8 */
     bool *qualified; /* of the row being written */
     struct arena a;
 };
 
-static enum ec spool_flush(struct dmf_writer *w, struct spool *s, struct err *reterr)
+/* Compressed octets behind those in the file. No descriptor is kept: a package may have a hundred entities. */
+static enum ec spool_add(void *arg, const void *p, size_t n, struct err *reterr)
 {
+    struct spool *s = arg;
+    struct dmf_writer *w = s->w;
     enum ec rc;
     int fd;
 
-    if (!s->held.len)
-        return EC_OK;
-    /* No descriptor is kept between flushes: a package may have a hundred entities. */
     if (!s->path) {
         char *path = arena_printf(&w->a, "%s/data-XXXXXX", w->tmp_dir);
 
@@ -54,53 +61,87 @@ static enum ec spool_flush(struct dmf_writer *w, struct spool *s, struct err *re
         if (fd < 0)
             return err_errno(reterr, EC_IO, errno, "open '%s'", s->path);
     }
-    rc = file_write_all(fd, s->held.buf, s->held.len, s->path, reterr);
+    rc = file_write_all(fd, p, n, s->path, reterr);
     if (close(fd) && !rc)
         rc = err_errno(reterr, EC_IO, errno, "close '%s'", s->path);
-    strbuf_reset(&s->held);
     return rc;
+}
+
+/* Leaves `text` empty. */
+static enum ec compress(struct dmf_writer *w, struct spool *s, struct strbuf *text, struct err *reterr)
+{
+    enum ec rc = EC_OK;
+
+    if (text->len <= DEFLATE_BLOCK)
+        return deflate_block(w->pool, &s->deflate, text, reterr);
+    for (size_t at = 0; at < text->len && !rc; at += BLOCK_OCTETS) { /* a very long row */
+        struct strbuf piece = STRBUF(0);
+
+        strbuf_add(&piece, text->buf + at, text->len - at < BLOCK_OCTETS ? text->len - at : BLOCK_OCTETS);
+        rc = deflate_block(w->pool, &s->deflate, &piece, reterr);
+        strbuf_release(&piece);
+    }
+    strbuf_reset(text);
+    return rc;
+}
+
+static enum ec spool_flush(struct dmf_writer *w, struct spool *s, struct err *reterr)
+{
+    octet_digest_add(s->digest, s->held.buf, s->held.len);
+    s->octets += s->held.len;
+    return compress(w, s, &s->held, reterr);
 }
 
 /* UTF-16LE of valid UTF-8. */
 static void widen(struct strbuf *out, const char *p, size_t n)
 {
-    strbuf_reserve(out, 2 * n + 2);
-    for (size_t i = 0; i < n;) {
-        uint32_t cp = (unsigned char)p[i];
-        char *o = out->buf + out->len;
-        size_t step = 1;
+    char *o;
+    size_t i = 0;
 
-        if (cp >= 0x80)
-            step = utf8_decode(p + i, n - i, &cp);
+    strbuf_reserve(out, 2 * n + 2);
+    o = out->buf + out->len;
+    while (i < n) {
+        uint64_t w;
+        uint32_t cp;
+        size_t step;
+
+        for (; n - i >= sizeof(w); i += sizeof(w), o += 2 * sizeof(w)) { /* ASCII, eight at a time */
+            memcpy(&w, p + i, sizeof(w));
+            if (w & 0x8080808080808080U)
+                break;
+            for (size_t k = 0; k < sizeof(w); k++) {
+                o[2 * k] = p[i + k];
+                o[2 * k + 1] = 0;
+            }
+        }
+        if (i == n)
+            break;
+        cp = (unsigned char)p[i];
+        step = cp >= 0x80 ? utf8_decode(p + i, n - i, &cp) : 1;
         if (cp >= 0x10000) {
             uint32_t high = 0xD800 + ((cp - 0x10000) >> 10), low = 0xDC00 + (cp & 0x3FF);
 
-            o[0] = (char)high, o[1] = (char)(high >> 8);
-            o[2] = (char)low, o[3] = (char)(low >> 8);
-            out->len += 4;
+            *o++ = (char)high, *o++ = (char)(high >> 8);
+            *o++ = (char)low, *o++ = (char)(low >> 8);
         } else {
-            o[0] = (char)cp, o[1] = (char)(cp >> 8);
-            out->len += 2;
+            *o++ = (char)cp, *o++ = (char)(cp >> 8);
         }
         i += step;
     }
-    out->buf[out->len] = 0;
+    *o = 0;
+    out->len = (size_t)(o - out->buf);
 }
 
 /* Puts w->text into the entity's file. */
 static enum ec emit(struct dmf_writer *w, struct spool *s, struct err *reterr)
 {
-    const struct strbuf *out = &w->text;
-
-    if (w->format.kind == DMF_CSV && w->format.utf16) {
-        strbuf_reset(&w->wide);
-        widen(&w->wide, w->text.buf, w->text.len);
-        out = &w->wide;
-    }
-    sha256_add(s->sha, out->buf, out->len);
-    strbuf_add(&s->held, out->buf, out->len);
-    s->octets += out->len;
-    return s->held.len >= SPOOL_OCTETS ? spool_flush(w, s, reterr) : EC_OK;
+    if (!s->held.cap)
+        strbuf_reserve(&s->held, DEFLATE_BLOCK);
+    if (w->format.kind == DMF_CSV && w->format.utf16)
+        widen(&s->held, w->text.buf, w->text.len);
+    else
+        strbuf_add(&s->held, w->text.buf, w->text.len);
+    return s->held.len >= BLOCK_OCTETS ? spool_flush(w, s, reterr) : EC_OK;
 }
 
 static const char *row_end(const struct dmf_writer *w)
@@ -214,10 +255,23 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
     w->p = p;
     w->format = *f;
     w->tmp_dir = xstrdup(tmp_dir);
+    rc = deflate_pool_new(DEFLATE_AUTO, 0, &w->own_pool, reterr);
+    w->pool = w->own_pool;
+    for (int c = 0; c < 256; c++)
+        w->class[c] = c >= 0x80 ? IS_HIGH : 0;
+    w->class[0] = IS_NUL;
+    w->class['\r'] = w->class['\n'] = IS_BREAK;
+    if (f->kind == DMF_CSV) {
+        w->class[(unsigned char)f->delimiter] |= IS_DELIMITER;
+        if (f->qualifier)
+            w->class[(unsigned char)f->qualifier] |= IS_QUALIFIER;
+    }
     w->spools = xcalloc(p->n, sizeof(*w->spools));
     w->written = xcalloc(p->n, sizeof(*w->written));
     for (size_t i = 0; i < p->n; i++) {
-        w->spools[i].sha = sha256_new();
+        w->spools[i].w = w;
+        w->spools[i].digest = octet_digest_new();
+        w->spools[i].deflate = (struct deflate_stream){ .sink = spool_add, .arg = &w->spools[i] };
         w->written[i].qualified = arena_zalloc(&w->a, p->entities[i].n + 1);
         widest = widest < p->entities[i].n ? p->entities[i].n : widest;
     }
@@ -229,6 +283,11 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
     else
         *ret = w;
     return rc;
+}
+
+void dmf_writer_use_pool(struct dmf_writer *w, struct deflate_pool *pool)
+{
+    w->pool = pool;
 }
 
 /* "2024-05-01T12:00:00Z" */
@@ -244,53 +303,68 @@ static bool is_instant(struct cell c)
     return true;
 }
 
-/* Appends one cell of a CSV row, or says why it cannot travel. */
-static const char *csv_cell(struct dmf_writer *w, struct cell c, bool datetime, bool *ret_qualified)
+static const char *why_not(const struct dmf_writer *w, struct cell c, unsigned kinds)
 {
-    char d = w->format.delimiter, q = w->format.qualifier;
-    bool has_qualifier, has_break, has_delimiter;
-
-    if (cell_blank(c))
-        return NULL;
-    if (datetime && is_instant(c)) {
-        strbuf_add(&w->text, c.ptr, 10);
-        strbuf_addc(&w->text, ' ');
-        strbuf_add(&w->text, c.ptr + 11, 8);
-        return NULL;
-    }
-    if (memchr(c.ptr, 0, c.len))
+    if (kinds & IS_NUL)
         return "a NUL octet";
-    if (utf8_valid_prefix(c.ptr, c.len) < c.len)
+    if ((kinds & IS_HIGH) && utf8_valid_prefix(c.ptr, c.len) < c.len)
         return "octets that are not valid UTF-8";
-    has_qualifier = q && memchr(c.ptr, q, c.len);
-    has_break = memchr(c.ptr, '\r', c.len) || memchr(c.ptr, '\n', c.len);
-    has_delimiter = memchr(c.ptr, d, c.len);
-    if (has_qualifier && !w->format.doubled_quotes)
+    if ((kinds & IS_QUALIFIER) && !w->format.doubled_quotes)
         return "the text qualifier of the CSV format";
-    if (has_break && (!w->format.doubled_quotes || !q))
+    if ((kinds & IS_BREAK) && (!w->format.doubled_quotes || !w->format.qualifier))
         return "a line break";
-    if (has_delimiter && !q)
+    if ((kinds & IS_DELIMITER) && !w->format.qualifier)
         return "the delimiter of the CSV format, which has no text qualifier";
-    if (!has_qualifier && !has_break && !has_delimiter) {
-        strbuf_add(&w->text, c.ptr, c.len);
+    return NULL;
+}
+
+/* Appends one cell of a CSV row at *o, where there is room for twice its octets and two, or says why it cannot travel. */
+static const char *csv_cell(const struct dmf_writer *w, char **o, struct cell c, bool datetime, bool *ret_qualified)
+{
+    char *out = *o, q = w->format.qualifier;
+    unsigned kinds = 0;
+    const char *why;
+
+    if (datetime && is_instant(c)) {
+        memcpy(out, c.ptr, 10);
+        out[10] = ' ';
+        memcpy(out + 11, c.ptr + 11, 8);
+        *o = out + 19;
         return NULL;
     }
+    for (size_t i = 0; i < c.len; i++) { /* copied on the chance that nothing is special about it */
+        out[i] = c.ptr[i];
+        kinds |= w->class[(unsigned char)c.ptr[i]];
+    }
+    *o = out + c.len;
+    if (!kinds)
+        return NULL;
+    why = why_not(w, c, kinds);
+    if (why || !(kinds & (IS_QUALIFIER | IS_BREAK | IS_DELIMITER)))
+        return why;
     *ret_qualified = true;
-    strbuf_addc(&w->text, q);
+    *out++ = q;
     for (size_t i = 0; i < c.len; i++) {
         if (c.ptr[i] == q)
-            strbuf_addc(&w->text, q);
-        strbuf_addc(&w->text, c.ptr[i]);
+            *out++ = q;
+        *out++ = c.ptr[i];
     }
-    strbuf_addc(&w->text, q);
+    *out++ = q;
+    *o = out;
     return NULL;
 }
 
 static const char *csv_row(struct dmf_writer *w, const struct dmf_entity *e, const struct cell *cells,
                            const bool *datetime, size_t *ret_field)
 {
+    size_t most = 4;
     bool first = true;
+    char *o;
 
+    for (size_t i = 0; i < e->n; i++)
+        most += 2 * cells[i].len + 3;
+    strbuf_reserve(&w->text, most);
+    o = w->text.buf;
     for (size_t i = 0; i < e->n; i++) {
         const char *why;
 
@@ -298,20 +372,22 @@ static const char *csv_row(struct dmf_writer *w, const struct dmf_entity *e, con
         if (e->fields[i].auto_generated)
             continue;
         if (!first)
-            strbuf_addc(&w->text, w->format.delimiter);
+            *o++ = w->format.delimiter;
         first = false;
         *ret_field = i;
-        why = csv_cell(w, cells[i], datetime && datetime[i], &w->qualified[i]);
+        why = csv_cell(w, &o, cells[i], datetime && datetime[i], &w->qualified[i]);
         if (why)
             return why;
     }
-    if (!w->text.len) { /* one column and no value: the row would be a blank line, which fails the whole file */
+    if (o == w->text.buf) { /* one column and no value: the row would be a blank line, which fails the whole file */
         if (!w->format.qualifier)
             return "nothing, and a row of one empty cell would be a blank line";
-        strbuf_addc(&w->text, w->format.qualifier);
-        strbuf_addc(&w->text, w->format.qualifier);
+        *o++ = w->format.qualifier;
+        *o++ = w->format.qualifier;
         w->qualified[*ret_field] = true;
     }
+    *o = 0;
+    w->text.len = (size_t)(o - w->text.buf);
     strbuf_adds(&w->text, row_end(w));
     return NULL;
 }
@@ -393,39 +469,87 @@ static enum ec add_member(zip_t *zip, struct cell name, zip_source_t *src, struc
         zip_source_free(src);
         return err_set(reterr, EC_IO, "add '%s' to the package: %s", n, zip_strerror(zip));
     }
-    if (zip_set_file_compression(zip, (zip_uint64_t)at, ZIP_CM_DEFLATE, DEFLATE_LEVEL) ||
+    if (zip_set_file_compression(zip, (zip_uint64_t)at, ZIP_CM_DEFLATE, 1) ||
         zip_file_set_dostime(zip, (zip_uint64_t)at, 0, 0x21, 0) ||
         zip_file_set_external_attributes(zip, (zip_uint64_t)at, 0, ZIP_OPSYS_DOS, 0))
         return err_set(reterr, EC_IO, "add '%s' to the package: %s", n, zip_strerror(zip));
     return EC_OK;
 }
 
-static enum ec add_text(zip_t *zip, const char *name, const struct strbuf *text, struct sha256 *all, struct arena *a,
-                        struct err *reterr)
+/* A spool to libzip: a member that is compressed already, whose sizes and CRC are known. */
+static zip_int64_t spool_source(void *arg, void *data, zip_uint64_t n, zip_source_cmd_t cmd)
 {
-    struct sha256 *one = sha256_new();
-    char hex[65];
+    struct spool *s = arg;
 
-    sha256_add(one, text->buf, text->len);
-    sha256_hex(one, hex);
+    switch (cmd) {
+    case ZIP_SOURCE_OPEN: s->reading = fopen(s->path, "rbe"); return s->reading ? 0 : -1;
+    case ZIP_SOURCE_READ: {
+        size_t got = fread(data, 1, n, s->reading);
+
+        return got < n && ferror(s->reading) ? -1 : (zip_int64_t)got;
+    }
+    case ZIP_SOURCE_CLOSE:
+        if (s->reading)
+            fclose(s->reading);
+        s->reading = NULL;
+        return 0;
+    case ZIP_SOURCE_STAT: {
+        zip_stat_t *st = data;
+
+        zip_stat_init(st);
+        st->valid = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_CRC | ZIP_STAT_COMP_METHOD;
+        st->size = s->deflate.octets_in;
+        st->comp_size = s->deflate.octets_out;
+        st->crc = s->deflate.crc;
+        st->comp_method = ZIP_CM_DEFLATE;
+        return sizeof(*st);
+    }
+    case ZIP_SOURCE_ERROR: {
+        int e[2] = { ZIP_ER_READ, errno };
+
+        memcpy(data, e, sizeof(e));
+        return sizeof(e);
+    }
+    case ZIP_SOURCE_FREE: return 0;
+    case ZIP_SOURCE_SUPPORTS:
+        return zip_source_make_command_bitmap(ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT,
+                                              ZIP_SOURCE_ERROR, ZIP_SOURCE_FREE, -1);
+    default: return -1;
+    }
+}
+
+static enum ec add_text(struct dmf_writer *w, zip_t *zip, const char *name, struct strbuf *text, struct spool *s,
+                        struct sha256 *all, struct err *reterr)
+{
+    char hex[33];
+    enum ec rc;
+
+    /* through the same compressor as the data: the zip's octets depend on one alone */
+    s->w = w;
+    s->deflate = (struct deflate_stream){ .sink = spool_add, .arg = s };
+    s->octets = text->len;
+    digest_format_hex(digest_bytes_plain(text->buf, text->len), hex);
     digest_member(all, cell_of(name), text->len, hex);
-    return add_member(zip, cell_of(name), zip_source_buffer(zip, text->buf, text->len, 0), a, reterr);
+    rc = compress(w, s, text, reterr);
+    if (!rc)
+        rc = deflate_end(w->pool, &s->deflate, reterr);
+    return rc ? rc : add_member(zip, cell_of(name), zip_source_function(zip, spool_source, s), &w->a, reterr);
 }
 
 static enum ec add_data(struct dmf_writer *w, zip_t *zip, size_t i, struct sha256 *all, struct err *reterr)
 {
     struct spool *s = &w->spools[i];
-    char hex[65];
+    char hex[33];
 
-    sha256_hex(s->sha, hex);
-    s->sha = NULL;
+    digest_format_hex(octet_digest_end(s->digest), hex);
+    s->digest = NULL;
     if (s->octets > CLASSIC_ZIP_MAX) {
         err_set(reterr, EC_LIMIT, "data file '" CELL_FMT "' has %llu octets, more than a package without zip64 holds",
                 CELL_ARG(w->p->entities[i].input_file), (unsigned long long)s->octets);
         return err_hint(reterr, "lower package_rows in [load]");
     }
     digest_member(all, w->p->entities[i].input_file, s->octets, hex);
-    return add_member(zip, w->p->entities[i].input_file, zip_source_file(zip, s->path, 0, -1), &w->a, reterr);
+    return add_member(zip, w->p->entities[i].input_file, zip_source_function(zip, spool_source, s), &w->a, reterr);
 }
 
 /* Ends the data files; the header rows of entities without rows are in them, too. */
@@ -441,6 +565,8 @@ static enum ec end_files(struct dmf_writer *w, struct err *reterr)
         }
         if (!rc)
             rc = spool_flush(w, &w->spools[i], reterr);
+        if (!rc)
+            rc = deflate_end(w->pool, &w->spools[i].deflate, reterr);
     }
     return rc;
 }
@@ -469,6 +595,8 @@ static enum ec zip_failed(zip_t *zip, const char *part, struct err *reterr)
 static enum ec write_zip(struct dmf_writer *w, const char *part, struct dmf_result *res, struct err *reterr)
 {
     struct strbuf header = STRBUF(0), manifest = STRBUF(0);
+    struct spool documents[2] = { { .path = NULL } };
+    char comment[64];
     struct sha256 *all = sha256_new();
     zip_t *zip = NULL;
     int zerr = 0;
@@ -484,15 +612,21 @@ static enum ec write_zip(struct dmf_writer *w, const char *part, struct dmf_resu
                                  : err_set(reterr, EC_IO, "create '%s': libzip error %d", part, zerr);
         goto out;
     }
-    rc = add_text(zip, DMF_HEADER_NAME, &header, all, &w->a, reterr);
+    rc = add_text(w, zip, DMF_HEADER_NAME, &header, &documents[0], all, reterr);
     if (!rc)
-        rc = add_text(zip, DMF_MANIFEST_NAME, &manifest, all, &w->a, reterr);
+        rc = add_text(w, zip, DMF_MANIFEST_NAME, &manifest, &documents[1], all, reterr);
     for (size_t i = 0; i < w->p->n && !rc; i++) {
         rc = add_data(w, zip, i, all, reterr);
         res->rows += w->written[i].rows;
     }
     if (rc)
         goto out;
+    res->compressor = deflate_name(w->pool);
+    snprintf(comment, sizeof(comment), DMF_COMMENT "%s", res->compressor);
+    if (zip_set_archive_comment(zip, comment, (zip_uint16_t)strlen(comment))) {
+        rc = err_set(reterr, EC_IO, "write '%s': %s", part, zip_strerror(zip));
+        goto out;
+    }
     if (zip_close(zip)) { /* libzip reads the members and reports most errors here */
         rc = zip_failed(zip, part, reterr);
         goto out;
@@ -501,6 +635,9 @@ static enum ec write_zip(struct dmf_writer *w, const char *part, struct dmf_resu
 out:
     if (zip)
         zip_discard(zip);
+    for (size_t i = 0; i < COUNT(documents); i++)
+        if (documents[i].path)
+            (void)unlink(documents[i].path);
     sha256_hex(all, res->digest);
     strbuf_release(&header);
     strbuf_release(&manifest);
@@ -539,16 +676,16 @@ void dmf_writer_abandon(struct dmf_writer *w)
         return;
     for (size_t i = 0; i < w->p->n; i++) {
         struct spool *s = &w->spools[i];
-        char hex[65];
 
+        deflate_abandon(w->pool, &s->deflate);
         if (s->path)
             (void)unlink(s->path);
-        if (s->sha)
-            sha256_hex(s->sha, hex);
+        if (s->digest)
+            octet_digest_end(s->digest);
         strbuf_release(&s->held);
     }
     strbuf_release(&w->text);
-    strbuf_release(&w->wide);
+    deflate_pool_free(w->own_pool);
     free(w->spools);
     free(w->written);
     free(w->tmp_dir);

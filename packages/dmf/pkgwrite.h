@@ -3,19 +3,25 @@
  * Layer: dmf (libzip). Errors: EC_FORMAT (a value the format cannot carry; nothing was written for that row), EC_IO, EC_DISK,
  * EC_LIMIT. On any error of dmf_writer_finish() nothing is left at `path`. Threads: one owner per writer.
  *
- * Data files are spooled to tmp_dir, so memory does not grow with rows. The zip is deterministic for equal content: fixed
- * member order (PackageHeader.xml, Manifest.xml, data files in entity order), constant times, fixed compression level. The
- * content digest covers member names and uncompressed octets and does not depend on the compressor.
+ * Data files are compressed as they come and spooled to tmp_dir, so memory does not grow with rows. The zip is deterministic
+ * for equal content: fixed member order (PackageHeader.xml, Manifest.xml, data files in entity order), constant times, and
+ * octets that depend only on the compressor, which the zip's comment names (deflate.h). The content digest covers member
+ * names and uncompressed octets and does not depend on the compressor: SHA-256 over a line per member with its name, size
+ * and XXH3-128.
  */
 #ifndef DMF_PKGWRITE_H
 #define DMF_PKGWRITE_H
 
+#include "dmf/deflate.h"
 #include "dmf/dmf.h"
 
 struct dmf_writer;
 /* `p` is borrowed until finish or abandon. */
 enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, const char *tmp_dir,
                        struct dmf_writer **ret, struct err *reterr);
+/* Compresses in this pool (borrowed until finish or abandon; it may serve several writers of one thread) instead of on the
+ * caller's thread. Before the first row. */
+void dmf_writer_use_pool(struct dmf_writer *w, struct deflate_pool *pool);
 /*
  * One row of an entity: cells[i] belongs to fields[i], in F&O's vocabulary, canonical (ISO dates, '.' decimals, element names);
  * date-times "yyyy-MM-ddTHH:mm:ssZ" are written as "yyyy-MM-dd HH:mm:ss" into CSV when datetime[i] says the field is one
@@ -27,6 +33,7 @@ struct dmf_result {
     char digest[65]; /* SHA-256 hex of the content */
     uint64_t octets; /* of the zip */
     uint64_t rows; /* all entities */
+    const char *compressor; /* static: "isal 2.30.0 level 1" */
 };
 /* Publishes `path` by rename. Frees the writer in every case. */
 enum ec dmf_writer_finish(struct dmf_writer *w, const char *path, struct dmf_result *ret, struct err *reterr);

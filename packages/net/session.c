@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_USERS = 32, MAX_SLOTS = 64, MAX_CALL_HEADERS = 24, SERVER_FAULTS = 3 };
+enum { MAX_USERS = 32, MAX_SLOTS = 64, MAX_CALL_HEADERS = 24, SERVER_FAULTS = 3, UNREADABLE = 6 };
 enum { BACKOFF_FIRST_MS = 400, BACKOFF_CAP_MS = 30000, THROTTLE_DEADLINE_MS = 6 * 3600 * 1000 };
 /* A host that never answered is more likely a wrong address than a passing fault: say so soon. */
 enum { FIRST_CONTACT_MS = 15000 };
@@ -45,7 +45,7 @@ struct attempt {
     struct user *user;
     int64_t began_ms, not_before_ms;
     int64_t failing_since_ms; /* first of the failures in a row; -1 = none. Throttling is not a failure */
-    int tries, faults, backoffs, refusals;
+    int tries, faults, unreadable, backoffs, refusals;
     bool renew, renewed;
 };
 enum judged { JUDGED_DONE, JUDGED_AGAIN };
@@ -356,7 +356,7 @@ static enum judged no_answer(struct attempt *t, enum ec *rc, struct err *reterr)
 
     if (*rc != EC_NET)
         return JUDGED_DONE;
-    if (reterr->transient && may_repeat && in_time(t)) {
+    if (reterr->transient && may_repeat && in_time(t) && t->unreadable < UNREADABLE) {
         int64_t wait = backoff(t);
 
         log_debug("net", "%s; trying again in %lld ms", reterr->msg, (long long)wait);
@@ -469,6 +469,7 @@ static void check_form(struct attempt *t, enum ec *rc, struct err *reterr)
     if (*rc || !t->call->json_object || t->resp->status != 200 || is_object(&t->resp->body))
         return;
     t->resp->request_sent = true;
+    t->unreadable++;
     *rc = err_set(reterr, EC_NET, "%s: the answer of %s is not a JSON object: %s", t->call->http.what, t->s->name,
                   service_error_text(t->resp, &a, code));
     reterr->transient = true;

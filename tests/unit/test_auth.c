@@ -147,7 +147,7 @@ static void refusals(void **state)
         { 302, "", EC_AUTH, "HTTP 302", "check tenant" },
         { 200, "{\"token_type\":\"Bearer\"}", EC_AUTH, "without a token", "" },
         { 200, "{\"access_token\":\"\"}", EC_AUTH, "without a token", "" },
-        { 200, "not json", EC_AUTH, "HTTP 200", "" },
+        { 200, "not json", EC_NET, "is not JSON", "" }, /* a proxy's page: says nothing about the secret */
         { 503, "", EC_BUSY, "HTTP 503", "" },
         { 429, "", EC_BUSY, "HTTP 429", "" },
     };

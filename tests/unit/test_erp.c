@@ -77,7 +77,6 @@ static void scan_trouble(void **state)
             .body = "{\"value\":[],\"@odata.nextLink\":\"https://evil.example/\"}" },
           EC_FNO },
         { { .method = "GET", .part = "/data", .body = "{\"value\":[{\"K\":\"1\"}" }, EC_FNO },
-        { { .method = "GET", .part = "/data", .body = "<html>" }, EC_FNO },
         { { .method = "GET", .part = "/data", .status = 404, .body = "" }, EC_FNO },
         { { .method = "GET", .part = "/data", .status = 403, .body = "" }, EC_AUTH },
     };
@@ -94,6 +93,47 @@ static void scan_trouble(void **state)
         strbuf_release(&got);
         script_end(&s);
     }
+}
+
+/* Somebody else answered under 200: asked again, like a lost answer. */
+static void not_the_service(void **state)
+{
+    struct script s;
+    struct strbuf got = { 0 };
+
+    (void)state;
+    SCRIPT(&s, { .method = "GET", .part = "/data", .body = "<html>\xff maintenance" },
+           { .method = "GET", .part = "/data", .body = "" },
+           { .method = "GET",
+             .part = "/data",
+             .body = "{\"value\":[{\"K\":\"1\"}"
+                     "]" },
+           { .method = "GET", .part = "/data", .body = "\xEF\xBB\xBF {\"value\":[{\"K\":\"1\"}]}\r\n" });
+    CHECK_OK(erp_scan(s.e, &CUSTOMERS, NULL, NULL, CELL_ABSENT, note_row, &got, &s.err), &s.err);
+    CHECK_STR(strbuf_str(&got), "1,", "rows");
+    strbuf_release(&got);
+    script_end(&s);
+}
+
+static void not_the_service_for_ever(void **state)
+{
+    struct line lines[40];
+    struct script s;
+    struct strbuf got = { 0 };
+    enum ec rc;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lines); i++)
+        lines[i] = (struct line){ .method = "GET", .part = "/data", .body = "<html>maintenance</html>" };
+    script_start(&s, lines, COUNT(lines));
+    rc = erp_scan(s.e, &CUSTOMERS, NULL, NULL, CELL_ABSENT, note_row, &got, &s.err);
+    CHECK(rc == EC_NET, "%d %s", rc, s.err.msg);
+    CHECK(strstr(s.err.msg, "not a JSON object"), "%s", s.err.msg);
+    CHECK(strstr(s.err.hint, "proxy"), "%s", s.err.hint);
+    CHECK(s.at > 3 && s.at < 20, "asked %zu times", s.at);
+    s.at = s.n; /* how often is not what this is about */
+    strbuf_release(&got);
+    script_end(&s);
 }
 
 static void get_by_address(void **state)
@@ -418,6 +458,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scan),
         cmocka_unit_test(scan_trouble),
+        cmocka_unit_test(not_the_service),
+        cmocka_unit_test(not_the_service_for_ever),
         cmocka_unit_test(get_by_address),
         cmocka_unit_test(get_by_filter),
         cmocka_unit_test(writes),

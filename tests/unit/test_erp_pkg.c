@@ -35,7 +35,7 @@ static void places(void **state)
            { .method = "POST", .part = ACTION("GetAzureWriteUrl"), .body = VALUE("not json") },
            { .method = "POST", .part = ACTION("GetAzureWriteUrl"), .body = VALUE("{\\\"BlobId\\\":\\\"1\\\"}") },
            { .method = "POST", .part = ACTION("GetAzureWriteUrl"), .body = VALUE("") },
-           { .method = "POST", .part = ACTION("GetAzureWriteUrl"), .body = "" });
+           { .method = "POST", .part = ACTION("GetAzureWriteUrl"), .body = "{}" });
     assert_true(clock_parse_utc("2026-01-05T09:30:00Z", 20, &want));
     CHECK_OK(erp_write_url(s.e, "lane \"1\".zip", &a, &p, &s.err), &s.err);
     CHECK_STR(p.blob_id, "{1B}", "id");
