@@ -53,7 +53,7 @@ $(B)/loader/%.o:         INC := -Ipackages -I.
 $(B)/sync/%.o:           INC := -Ipackages -I.
 $(B)/main.o:             INC := -Ipackages -I.
 $(B)/tests/emulator/%.o: INC := -Ipackages -Itests/emulator
-$(B)/tests/unit/%.o:     INC := -Ipackages -I. -Itests/unit
+$(B)/tests/unit/%.o:     INC := -Ipackages -I. -Itests -Itests/unit
 $(B)/tests/fuzz/%.o:     INC := -Ipackages -I.
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)

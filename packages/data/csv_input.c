@@ -9,8 +9,7 @@ static size_t unit(const struct csv_input *in)
     return in->encoding == ENC_UTF16LE || in->encoding == ENC_UTF16BE ? 2 : 1;
 }
 
-/* Reads on behind what is there; octets before `keep` may go. */
-static enum ec more(struct csv_input *in, uint64_t keep, struct err *reterr)
+enum ec csv_input_more(struct csv_input *in, uint64_t keep, struct err *reterr)
 {
     size_t gone = (size_t)(keep - in->base);
     struct err why = { 0 };
@@ -61,7 +60,7 @@ enum ec csv_input_begin(struct csv_input *in, enum text_encoding wanted, uint64_
     enum ec rc = EC_OK;
 
     while (!rc && in->len < 3 && !in->eof) /* a stream may give one octet at a time */
-        rc = more(in, 0, reterr);
+        rc = csv_input_more(in, 0, reterr);
     if (rc)
         return rc;
     *ret_at = 0;
@@ -135,7 +134,7 @@ enum ec csv_input_line(struct csv_input *in, uint64_t keep, uint64_t at, size_t 
             ret->too_long = true;
             return EC_OK;
         }
-        rc = more(in, keep, reterr);
+        rc = csv_input_more(in, keep, reterr);
         if (rc)
             return rc;
     }

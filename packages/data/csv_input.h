@@ -31,6 +31,8 @@ struct csv_line {
 
 /* Finds the encoding and passes the BOM; *ret_at: offset of the first octet of text. */
 enum ec csv_input_begin(struct csv_input *in, enum text_encoding wanted, uint64_t *ret_at, struct err *reterr);
+/* Reads on behind what is there, if anything is left; octets before `keep` may go. */
+enum ec csv_input_more(struct csv_input *in, uint64_t keep, struct err *reterr);
 /* The line at offset `at`. Octets from `keep` (<= at) on stay readable; at most max octets are looked at. */
 enum ec csv_input_line(struct csv_input *in, uint64_t keep, uint64_t at, size_t max, struct csv_line *ret,
                        struct err *reterr);

@@ -1,4 +1,4 @@
-#include "data/csv_input.h"
+#include "data/csv_fast.h"
 
 #include <csv.h>
 #include <stdlib.h>
@@ -22,6 +22,7 @@ struct csv_reader {
     size_t n, cap;
     bool done; /* libcsv has reported the end of a row with cells */
     struct strbuf utf8; /* the row's lines transcoded, when the file is not UTF-8 */
+    struct csv_fast fast;
     struct arena own;
     struct cell *header;
     size_t header_n;
@@ -133,6 +134,24 @@ static void give_cells(struct csv_reader *r, struct arena *a, bool dirty, struct
     }
 }
 
+/* Cells into one block of `a`, a NUL behind each; octets: at least what they have together. */
+static void copy_cells(struct arena *a, size_t octets, struct csv_row *row)
+{
+    char *text = arena_alloc(a, octets + row->n + 1);
+    struct cell *cells = arena_alloc(a, (row->n + 1) * sizeof(*cells));
+
+    for (size_t i = 0; i < row->n; i++) {
+        cells[i] = row->cells[i];
+        if (!cells[i].ptr)
+            continue;
+        memcpy(text, cells[i].ptr, cells[i].len);
+        text[cells[i].len] = 0;
+        cells[i].ptr = text;
+        text += cells[i].len + 1;
+    }
+    row->cells = cells;
+}
+
 /* Where a row is, while it is read. */
 struct span {
     uint64_t begin;
@@ -228,7 +247,33 @@ static enum ec too_long(struct csv_reader *r, struct span *s, struct arena *a, s
     return rc;
 }
 
-/* Reads one row. *ret_more false = the file has ended. */
+/* A row of the quick reader, in `a` unless borrowed; *ret_there false: libcsv is to read it. */
+static enum ec quick_row(struct csv_reader *r, struct arena *a, bool borrowed, struct csv_row *ret, bool *ret_there,
+                         struct err *reterr)
+{
+    struct csv_fast_row f;
+    enum ec rc = EC_OK;
+
+    *ret_there = false;
+    if (r->dialect.only_libcsv || transcoded(r))
+        return EC_OK;
+    while (csv_fast_row(&r->fast, &r->in, r->at, r->dialect.max_row_octets, &f, &rc, reterr)) {
+        *ret = (struct csv_row){ .offset = r->at, .line = r->line, .regular = true, .high = f.high, .wide = f.wide };
+        r->at += f.octets;
+        r->line += f.lines;
+        if (!f.n) /* a blank line */
+            continue;
+        ret->cells = f.cells;
+        ret->n = f.n;
+        if (!borrowed)
+            copy_cells(a, f.octets, ret);
+        *ret_there = true;
+        break;
+    }
+    return rc;
+}
+
+/* Reads one row through libcsv. *ret_more false = the file has ended. */
 static enum ec read_row(struct csv_reader *r, struct arena *a, struct csv_row *ret, bool *ret_more,
                         struct err *reterr)
 {
@@ -333,6 +378,8 @@ static enum ec reader_new(struct csv_input in, const struct csv_dialect *d, stru
     if (!r->dialect.max_row_octets)
         r->dialect.max_row_octets = DEFAULT_MAX_ROW;
     r->line = 1;
+    r->fast.delimiter = r->dialect.delimiter;
+    r->fast.quote = r->dialect.quote;
     if (!usable(r->dialect.delimiter) || !usable(r->dialect.quote) || r->dialect.delimiter == r->dialect.quote) {
         rc = err_set(reterr, EC_CONFIG, "'%s': delimiter and quote must be two different ASCII characters",
                      r->in.name);
@@ -378,13 +425,27 @@ const struct cell *csv_header(const struct csv_reader *r, size_t *ret_n)
     return r->header;
 }
 
-enum ec csv_next(struct csv_reader *r, struct arena *a, struct csv_row *ret, bool *ret_more, struct err *reterr)
+static enum ec next_row(struct csv_reader *r, struct arena *a, bool borrowed, struct csv_row *ret, bool *ret_more,
+                        struct err *reterr)
 {
-    enum ec rc = read_row(r, a, ret, ret_more, reterr);
+    enum ec rc = quick_row(r, a, borrowed, ret, ret_more, reterr);
 
+    if (!rc && !*ret_more)
+        rc = read_row(r, a, ret, ret_more, reterr);
     if (!rc && *ret_more)
         ret->number = ++r->number;
     return rc;
+}
+
+enum ec csv_next(struct csv_reader *r, struct arena *a, struct csv_row *ret, bool *ret_more, struct err *reterr)
+{
+    return next_row(r, a, false, ret, ret_more, reterr);
+}
+
+enum ec csv_next_borrowed(struct csv_reader *r, struct arena *a, struct csv_row *ret, bool *ret_more,
+                          struct err *reterr)
+{
+    return next_row(r, a, true, ret, ret_more, reterr);
 }
 
 enum ec csv_seek(struct csv_reader *r, uint64_t offset, uint64_t line, uint64_t number, struct err *reterr)
@@ -407,6 +468,7 @@ void csv_close(struct csv_reader *r)
     if (r->parser_live)
         csv_free(&r->parser);
     csv_input_release(&r->in);
+    csv_fast_release(&r->fast);
     strbuf_release(&r->text);
     strbuf_release(&r->utf8);
     free(r->fields);

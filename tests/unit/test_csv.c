@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include "data/csv.h"
+#include "fuzz/csv_pair.h"
 #include "data/json.h"
 #include "data/zio.h"
 
@@ -662,14 +663,60 @@ static void samples(void **state)
     arena_release(&a);
 }
 
+/* Texts made of what matters to CSV: the quick reader and libcsv see the same rows. A mismatch prints the text. */
+static void quick_is_libcsv(void **state)
+{
+    static const char *const WORDS[] = { "a",
+                                         "bc",
+                                         ",",
+                                         ",",
+                                         "\n",
+                                         "\r\n",
+                                         "\"",
+                                         "\"\"",
+                                         "\"x\"",
+                                         "\r",
+                                         "\t",
+                                         " ",
+                                         "\xC3\xA9",
+                                         "\xE6\x9D\xB1",
+                                         "\xFF",
+                                         "\x01",
+                                         "0123456789012345678901234567890123456789" };
+    unsigned x = 12345;
+
+    (void)state;
+    for (int round = 0; round < 60000; round++) {
+        struct csv_dialect d = { .max_row_octets = round % 7 ? 0 : 64 };
+        char text[3000];
+        size_t n = 0, words, wild;
+
+        x = x * 1664525U + 1013904223U;
+        words = (x >> 20) % (round % 10 ? 40 : 200);
+        wild = round % 3 ? COUNT(WORDS) : 9; /* two of three texts have no octet that is not CSV's own */
+        n += (size_t)snprintf(text, sizeof(text), "h1,h2\n");
+        for (size_t i = 0; i < words && n < sizeof(text) - 64; i++) {
+            const char *w;
+
+            x = x * 1664525U + 1013904223U;
+            w = WORDS[(x >> 16) % wild];
+            if (!strcmp(w, "\x01") && x & 1)
+                text[n++] = 0;
+            else
+                n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", w);
+        }
+        CHECK(csv_pair_same(text, n, &d, 1 + (x >> 24) % 90), "round %d: '%.*s'", round, (int)n, text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows),      cmocka_unit_test(seek_anywhere), cmocka_unit_test(places),
-        cmocka_unit_test(encodings), cmocka_unit_test(dialects),      cmocka_unit_test(header_faults),
-        cmocka_unit_test(ceiling),   cmocka_unit_test(files),         cmocka_unit_test(source_fails),
-        cmocka_unit_test(writing),   cmocka_unit_test(beyond_4_gib),  cmocka_unit_test(open_quote_in_a_large_file),
-        cmocka_unit_test(samples),
+        cmocka_unit_test(rows),      cmocka_unit_test(seek_anywhere),   cmocka_unit_test(places),
+        cmocka_unit_test(encodings), cmocka_unit_test(dialects),        cmocka_unit_test(header_faults),
+        cmocka_unit_test(ceiling),   cmocka_unit_test(files),           cmocka_unit_test(source_fails),
+        cmocka_unit_test(writing),   cmocka_unit_test(beyond_4_gib),    cmocka_unit_test(open_quote_in_a_large_file),
+        cmocka_unit_test(samples),   cmocka_unit_test(quick_is_libcsv),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,81 @@
+/* csv_pair.h -- one text through both ways of reading CSV, for the fuzz target and the unit test. */
+#ifndef FUZZ_CSV_PAIR_H
+#define FUZZ_CSV_PAIR_H
+
+#include "data/csv.h"
+
+struct csv_feed {
+    const char *p;
+    size_t n, step;
+};
+static int64_t csv_feed_fill(void *arg, void *buf, size_t n, struct err *reterr)
+{
+    struct csv_feed *s = arg;
+    size_t k = s->step < n ? s->step : n;
+
+    (void)reterr;
+    k = k < s->n ? k : s->n;
+    memcpy(buf, s->p, k);
+    s->p += k;
+    s->n -= k;
+    return (int64_t)k;
+}
+
+static bool csv_same_row(const struct csv_row *a, const struct csv_row *b)
+{
+    if (a->n != b->n || a->offset != b->offset || a->line != b->line || a->number != b->number ||
+        a->fault != b->fault || !cell_eq(a->raw, b->raw))
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (!a->cells[i].ptr != !b->cells[i].ptr || !cell_eq(a->cells[i], b->cells[i]))
+            return false;
+    return true;
+}
+
+/* What a regular row says about its octets must be so. */
+static bool csv_traits_hold(const struct csv_row *row)
+{
+    if (!row->regular)
+        return true;
+    for (size_t i = 0; i < row->n; i++)
+        for (size_t k = 0; k < row->cells[i].len; k++) {
+            unsigned char c = (unsigned char)row->cells[i].ptr[k];
+
+            if ((c >= 0x80 && !row->high) || (c >= 0xCC && !row->wide) ||
+                (c < 0x20 && c != '\t' && c != '\n' && c != '\r'))
+                return false;
+        }
+    return true;
+}
+
+static bool csv_pair_same(const char *p, size_t n, const struct csv_dialect *dialect, size_t step)
+{
+    struct csv_dialect plain = *dialect;
+    struct csv_feed fa = { p, n, step }, fb = fa;
+    struct csv_reader *a = NULL, *b = NULL;
+    struct arena ma = { 0 }, mb = { 0 };
+    bool same, more_a = true, more_b = true, borrowed = false;
+    enum ec rc;
+
+    plain.only_libcsv = true;
+    rc = csv_open_stream("a", csv_feed_fill, &fa, dialect, &a, NULL);
+    same = rc == csv_open_stream("b", csv_feed_fill, &fb, &plain, &b, NULL);
+    while (same && !rc && more_a) {
+        struct csv_row ra, rb;
+
+        arena_reset(&ma);
+        arena_reset(&mb);
+        borrowed = !borrowed;
+        rc = borrowed ? csv_next_borrowed(a, &ma, &ra, &more_a, NULL) : csv_next(a, &ma, &ra, &more_a, NULL);
+        same = rc == csv_next(b, &mb, &rb, &more_b, NULL) && (rc || more_a == more_b);
+        if (same && !rc && more_a)
+            same = csv_same_row(&ra, &rb) && csv_traits_hold(&ra);
+    }
+    csv_close(a);
+    csv_close(b);
+    arena_release(&ma);
+    arena_release(&mb);
+    return same;
+}
+
+#endif
