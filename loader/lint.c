@@ -4,17 +4,21 @@
 #include "base/step.h"
 #include "loader/load_state.h"
 #include "loader/mask.h"
+#include "loader/package_form.h"
 #include "store/leaf.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A zip without zip64 holds members below 4 GiB. */
+#define PACKAGE_OCTETS_MAX ((uint64_t)2 << 30)
+
 /* The slice of one company that is being filled. */
 struct slice {
     char company[16];
     int64_t no;
-    uint64_t first_row, last_row, first_offset, first_line, rows, self_rows;
+    uint64_t first_row, last_row, first_offset, first_line, rows, self_rows, octets;
 };
 struct linting {
     struct map_ctx *m;
@@ -22,6 +26,8 @@ struct linting {
     struct source *src;
     struct leaf_builder *leaf;
     struct mask excluded;
+    struct dmf_format format;
+    bool unfit;
     struct slice *slices; /* one per company */
     size_t n_slices;
     uint64_t rows, rejected;
@@ -29,7 +35,8 @@ struct linting {
 
 enum ec load_row(struct map_ctx *m, int64_t run_id, struct load_row *ret, struct err *reterr)
 {
-    struct query *q = store_query(m->state, "select phase, path, octets, mtime_ns, rows from load where run_id = ?1");
+    struct query *q =
+        store_query(m->state, "select phase, path, octets, mtime_ns, rows, unfit from load where run_id = ?1");
 
     memset(ret, 0, sizeof(*ret));
     query_int(q, 1, run_id);
@@ -40,6 +47,7 @@ enum ec load_row(struct map_ctx *m, int64_t run_id, struct load_row *ret, struct
         ret->octets = query_get_int(q, 2);
         ret->mtime_ns = query_get_int(q, 3);
         ret->rows = (uint64_t)query_get_int(q, 4);
+        ret->unfit = query_get_int(q, 5) != 0;
     }
     return query_done(q, reterr);
 }
@@ -125,16 +133,30 @@ static enum ec close_slice(struct linting *l, struct slice *s, struct err *reter
     rc = plan_package(l, s, 1, reterr);
     if (!rc && s->self_rows)
         rc = plan_package(l, s, 2, reterr);
-    s->rows = s->self_rows = 0;
+    s->rows = s->self_rows = s->octets = 0;
     return rc;
 }
 
-static bool has_self_value(const struct linting *l, const struct source_row *r)
+/* What the row takes in the data file, about; notes values that the CSV format does not carry. */
+static uint64_t weigh(struct linting *l, const struct source_row *r)
 {
-    for (size_t i = 0; i < l->src->n; i++)
-        if (l->src->fields[i].self && !cell_blank(r->values[i]))
-            return true;
-    return false;
+    bool look = l->format.kind == DMF_CSV && !l->unfit && !strcmp(l->m->pair->app->cfg.unfit, "xml");
+    uint64_t octets = 2;
+
+    for (size_t i = 0; i < l->src->n; i++) {
+        octets += r->values[i].len + 1;
+        if (look && dmf_unfit(&l->format, r->values[i]))
+            l->unfit = true;
+    }
+    return l->format.utf16 ? octets * 2 : octets;
+}
+
+static bool full(const struct linting *l, const struct slice *s)
+{
+    const struct config *cfg = &l->m->pair->app->cfg;
+
+    return (int64_t)s->rows >= cfg->package_rows || s->octets >= PACKAGE_OCTETS_MAX ||
+           (cfg->package_octets && (int64_t)s->octets >= cfg->package_octets);
 }
 
 static enum ec good_row(struct linting *l, const struct source_row *r, struct arena *a, struct err *reterr)
@@ -158,8 +180,9 @@ static enum ec good_row(struct linting *l, const struct source_row *r, struct ar
     }
     s->last_row = r->number;
     s->rows++;
-    s->self_rows += l->src->has_self && has_self_value(l, r);
-    return (int64_t)s->rows >= l->m->pair->app->cfg.package_rows ? close_slice(l, s, reterr) : EC_OK;
+    s->self_rows += package_second_pass(l->src, r);
+    s->octets += weigh(l, r);
+    return full(l, s) ? close_slice(l, s, reterr) : EC_OK;
 }
 
 static enum ec bad_row(struct linting *l, const struct source_row *r, struct arena *a, struct err *reterr)
@@ -254,8 +277,8 @@ static enum ec store_load(struct linting *l, const char *leaf_name, int64_t octe
                           struct err *reterr)
 {
     struct query *q = store_query(
-        l->m->state, "insert into load(run_id, phase, path, octets, mtime_ns, rows, source_file, updated_at) "
-                     "values(?1, 'existing', ?2, ?3, ?4, ?5, ?6, ?7)");
+        l->m->state, "insert into load(run_id, phase, path, octets, mtime_ns, rows, source_file, updated_at, "
+                     "unfit) values(?1, 'existing', ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
     char now[32];
 
     clock_format_utc(clock_utc_ms(), now);
@@ -266,6 +289,7 @@ static enum ec store_load(struct linting *l, const char *leaf_name, int64_t octe
     query_int(q, 5, (int64_t)l->rows);
     query_str(q, 6, leaf_name);
     query_str(q, 7, now);
+    query_int(q, 8, l->unfit);
     return query_run(q, reterr);
 }
 
@@ -291,6 +315,8 @@ enum ec load_lint(struct map_ctx *m, const struct run *run, struct err *reterr)
     tmp = workspace_path(&m->pair->app->ws, &a, ".dmfsync/tmp");
     rc = file_stamp(l.src->path, &octets, &mtime_ns, reterr);
     if (!rc)
+        rc = package_format(&m->pair->app->cfg, &l.format, reterr);
+    if (!rc)
         rc = leaf_build(arena_printf(&a, "%s/%s", m->dir, leaf_name), tmp, -1, m->b->n + source_load_only(l.src),
                         &l.leaf, reterr);
     if (rc)
@@ -315,8 +341,9 @@ enum ec load_lint(struct map_ctx *m, const struct run *run, struct err *reterr)
     rc = store_end(m->state, rc, reterr);
     STEP(wave_begun);
     if (!rc)
-        log_info("lint", "%s: %llu rows in '%s', %llu rejected", m->cfg->alias, (unsigned long long)l.rows,
-                 l.src->path, (unsigned long long)l.rejected);
+        log_info("lint", "%s: %llu rows in '%s', %llu rejected%s", m->cfg->alias, (unsigned long long)l.rows,
+                 l.src->path, (unsigned long long)l.rejected,
+                 l.unfit ? "; some value does not fit into CSV: packages in XML-Element" : "");
 out:
     leaf_abandon(l.leaf);
     mask_release(&l.excluded);

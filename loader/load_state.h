@@ -11,6 +11,7 @@ struct load_row {
     char phase[24], path[3200];
     int64_t octets, mtime_ns;
     uint64_t rows;
+    bool unfit; /* some value does not fit into the CSV format: the map goes in XML (setting unfit) */
 };
 enum ec load_row(struct map_ctx *m, int64_t run_id, struct load_row *ret, struct err *reterr);
 enum ec load_phase_set(struct map_ctx *m, int64_t run_id, const char *phase, struct err *reterr);

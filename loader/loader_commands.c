@@ -19,6 +19,19 @@ static const struct option_def ERRORS_OPTIONS[] = {
     { 0 }
 };
 
+static const struct option_def BUILD_OPTIONS[] = {
+    { "--out", "DIR", "folder for the packages (default .dmfsync/packages/build)" },
+    { "--format", "NAME", "data format, instead of data_format in [load]" },
+    { "--together", NULL, "the entities of all maps in one package per company, sequenced by wave" },
+    { 0 }
+};
+static const struct option_def SHOW_OPTIONS[] = {
+    { "--fields", NULL, "also the field map of each entity" },
+    { "--row", "N", "where data row N came from: source file, line, octet" },
+    { "--entity", "LABEL", "the entity that --row counts in (default the first)" },
+    { 0 }
+};
+
 const struct command LOADER_COMMANDS[] = {
     { .name = "plan",
       .args = "[MAP..]",
@@ -41,6 +54,27 @@ const struct command LOADER_COMMANDS[] = {
                  "rows. Nothing is "
                  "stored and nothing is sent. Status 10 when rows would be rejected.",
       .max_args = -1 },
+    { .name = "package build",
+      .args = "[MAP..]",
+      .summary = "data packages from the source files, without a network",
+      .run = cmd_package_build,
+      .needs = NEED_WORKSPACE,
+      .options = BUILD_OPTIONS,
+      .details =
+          "Checks every row and writes one package per company and slice, a second one where a map looks up itself, "
+          "packages.json with the order in which to import them, and rejects.csv. Uses the metadata saved by an "
+          "earlier command. Beside each package stands its lineage, for 'package show --row'. Duplicate keys are "
+          "found by 'lint' and by each load. Status 10 when rows were rejected.",
+      .max_args = -1 },
+    { .name = "package show",
+      .args = "FILE",
+      .summary = "entities, sequencing, field maps and row counts of a package; where a row came from",
+      .run = cmd_package_show,
+      .needs = 0,
+      .options = SHOW_OPTIONS,
+      .details = "Reads any data package, those that F&O exports too.",
+      .min_args = 1,
+      .max_args = 1 },
     { .name = "load",
       .args = "[MAP..]",
       .summary = "the bulk stage: source files into F&O by DMF packages",

@@ -10,6 +10,7 @@ create table load(                          -- one load of this map's source in 
   rows         integer not null default 0,  -- data rows read, faulty ones too
   source_file  text not null default '',    -- leaf file of the source's rows, relative to the map's folder
   header       text not null default '',
+  unfit        integer not null default 0,  -- 1 = packages in XML, since some value does not fit into the CSV format
   counts       text not null default '{}',
   updated_at   text not null
 );

@@ -2,7 +2,9 @@
 #include "base/log.h"
 #include "base/step.h"
 #include "dmf/pkgwrite.h"
+#include "loader/lineage.h"
 #include "loader/mask.h"
+#include "loader/package_form.h"
 #include "loader/package_row.h"
 
 #include <stdio.h>
@@ -15,10 +17,9 @@ struct packing {
     struct mask unchanged, excluded, landed;
     int64_t *except; /* rows of the range that have an exception, sorted */
     size_t n_except, at_except;
-    size_t *fields; /* source fields of the package's columns */
-    size_t n_fields;
-    bool *datetime;
+    struct package_form form;
     struct dmf_writer *w;
+    struct lineage *lines;
     struct arena a;
     uint64_t rows, refused;
 };
@@ -57,63 +58,47 @@ static bool has_exception(struct packing *k, uint64_t row_no)
     return k->at_except < k->n_except && (uint64_t)k->except[k->at_except] == row_no;
 }
 
-/* First pass: every bound column but the self lookups. Second pass: the key and the self lookups. */
-static void choose_fields(struct packing *k)
-{
-    k->fields = arena_alloc(&k->a, (k->src->n + 1) * sizeof(*k->fields));
-    k->datetime = arena_zalloc(&k->a, k->src->n + 1);
-    for (size_t i = 0; i < k->src->n; i++) {
-        const struct source_field *f = &k->src->fields[i];
-
-        if (k->p->pass == 1 ? f->self : !f->self && !f->key)
-            continue;
-        k->datetime[k->n_fields] = f->f->type == FNO_UTCDATETIME;
-        k->fields[k->n_fields++] = i;
-    }
-}
-
 static bool wanted(struct packing *k, const struct source_row *r)
 {
-    bool self = false;
-
     if (r->verdict != SOURCE_GOOD || !cell_is(r->company, k->p->company) || has_exception(k, r->number) ||
         mask_has(&k->unchanged, r->number) || mask_has(&k->excluded, r->number) || mask_has(&k->landed, r->number))
         return false;
-    for (size_t i = 0; i < k->src->n; i++)
-        self = self || (k->src->fields[i].self && !cell_blank(r->values[i]));
-    return k->p->pass == 1 || self;
+    return k->p->pass == 1 || package_second_pass(k->src, r);
 }
 
-static enum ec refuse(struct packing *k, const struct source_row *r, size_t field, const struct err *why,
+static enum ec refuse(struct packing *k, struct source_row *r, size_t field, struct arena *a, const struct err *why,
                       struct err *reterr)
 {
     struct exception e = { .side = "fno",
                            .row_no = (int64_t)r->number,
                            .line = (int64_t)r->line,
                            .offset = (int64_t)r->offset,
-                           .key = r->key,
                            .state = "rejected",
                            .stage = "lint",
-                           .field = k->src->fields[k->fields[field]].f->staging,
+                           .field = k->src->fields[k->form.fields[field]].f->staging,
                            .code = CELL_LIT("format"),
                            .message = cell_of(why->msg) };
 
+    source_whole(k->src, a, r);
+    e.key = r->key;
     k->refused++;
     return exception_add(k->m, k->p->run_id, &e, reterr);
 }
 
-static enum ec add_row(struct packing *k, const struct source_row *r, struct arena *a, struct err *reterr)
+static enum ec add_row(struct packing *k, struct source_row *r, struct arena *a, struct err *reterr)
 {
-    struct cell *cells = arena_zalloc(a, (k->n_fields + 1) * sizeof(*cells));
+    struct cell *cells = arena_alloc(a, (k->form.n + 1) * sizeof(*cells));
     struct err why = { 0 };
     size_t field = 0;
     enum ec rc;
 
-    for (size_t i = 0; i < k->n_fields; i++)
-        cells[i] = r->values[k->fields[i]];
-    rc = dmf_writer_row(k->w, 0, cells, k->datetime, &field, &why);
+    for (size_t i = 0; i < k->form.n; i++)
+        cells[i] = r->values[k->form.fields[i]];
+    rc = dmf_writer_row(k->w, 0, cells, k->form.datetime, &field, &why);
     if (rc == EC_FORMAT)
-        return refuse(k, r, field, &why, reterr);
+        return refuse(k, r, field, a, &why, reterr);
+    if (!rc)
+        rc = lineage_add(k->lines, r->line, r->offset, &why);
     if (rc && reterr)
         *reterr = why;
     k->rows += !rc;
@@ -143,37 +128,6 @@ static enum ec write_rows(struct packing *k, struct err *reterr)
     return rc;
 }
 
-static enum ec describe(struct packing *k, struct dmf_package *pkg, struct dmf_format *f, struct err *reterr)
-{
-    const struct config *cfg = &k->m->pair->app->cfg;
-    const struct fno_entity *en = k->m->cfg->load_entity
-                                      ? schema_entity(&k->m->pair->schema, cell_of(k->m->cfg->load_entity))
-                                      : k->m->b->entity;
-    struct dmf_entity *e = arena_zalloc(&k->a, sizeof(*e));
-
-    if (!dmf_format_named(cfg->data_format, f)) {
-        err_set(reterr, EC_CONFIG, "data_format '%s' is not known", cfg->data_format);
-        return err_hint(reterr, "known are CSV-Unicode, CSV-UTF8, XML-Element and XML-Attribute");
-    }
-    f->doubled_quotes = f->kind == DMF_CSV && cfg->csv_quotes && !strcmp(cfg->csv_quotes, "doubled");
-    e->label = en->label;
-    e->aot = en->aot;
-    e->input_file = cell_of(dmf_file_name(en->label, f->kind == DMF_CSV ? ".csv" : ".xml", &k->a));
-    e->source_format = cell_of(cfg->data_format);
-    e->unit = e->level = e->sequence = 1;
-    e->fields = arena_zalloc(&k->a, (k->n_fields + 1) * sizeof(*e->fields));
-    for (size_t i = 0; i < k->n_fields; i++)
-        e->fields[e->n++] = (struct dmf_field){ .staging = k->src->fields[k->fields[i]].f->staging,
-                                                .file = k->src->fields[k->fields[i]].f->staging };
-    /* One project per map and company: imports of one project must not run side by side, those of different ones may. */
-    snprintf(k->p->project, sizeof(k->p->project), "DMFSYNC_%.24s%s%s", k->m->cfg->alias, k->p->company[0] ? "_" : "",
-             k->p->company);
-    *pkg = (struct dmf_package){
-        .project = cell_of(k->p->project), .description = cell_of(k->p->project), .entities = e, .n = 1
-    };
-    return EC_OK;
-}
-
 static enum ec store_packed(struct packing *k, const struct dmf_result *r, struct err *reterr)
 {
     struct query *q = store_query(
@@ -198,28 +152,59 @@ static enum ec store_packed(struct packing *k, const struct dmf_result *r, struc
     return rc;
 }
 
+/* The format that lint settled on: of the settings, or XML where some value needs it. */
+static enum ec describe(struct packing *k, struct dmf_format *f, struct err *reterr)
+{
+    const struct config *cfg = &k->m->pair->app->cfg;
+    const char *name = cfg->data_format;
+    struct load_row l;
+    enum ec rc = load_row(k->m, k->p->run_id, &l, reterr);
+
+    if (!rc)
+        rc = package_format(cfg, f, reterr);
+    if (rc)
+        return rc;
+    if (l.unfit)
+        package_format_xml(f, &name);
+    package_form(k->src, k->p->pass, k->p->company, f, name, &k->a, &k->form);
+    snprintf(k->p->project, sizeof(k->p->project), "%s", k->form.project);
+    return EC_OK;
+}
+
 static enum ec pack(struct packing *k, struct err *reterr)
 {
-    struct dmf_package pkg;
     struct dmf_format f;
     struct dmf_result r = { 0 };
+    struct deflate_pool *pool = NULL;
     const char *path = package_path(k->m, k->p, &k->a);
-    enum ec rc;
+    enum ec rc = describe(k, &f, reterr);
 
-    choose_fields(k);
-    rc = describe(k, &pkg, &f, reterr);
     if (!rc)
-        rc = dmf_writer_new(&pkg, &f, workspace_path(&k->m->pair->app->ws, &k->a, ".dmfsync/tmp"), &k->w, reterr);
+        rc = package_pool(k->m->pair->app, &pool, reterr);
+    if (!rc)
+        rc = dmf_writer_new(&k->form.package, &f, workspace_path(&k->m->pair->app->ws, &k->a, ".dmfsync/tmp"), &k->w,
+                            reterr);
+    if (!rc) {
+        dmf_writer_use_pool(k->w, pool);
+        rc = lineage_new(path, 0, k->src->path, &k->lines, reterr);
+    }
     if (!rc)
         rc = write_rows(k, reterr);
     if (!rc && k->rows) {
         STEP(package_publish);
-        rc = dmf_writer_finish(k->w, path, &r, reterr);
+        rc = lineage_close(k->lines, reterr);
+        k->lines = NULL;
+        if (!rc)
+            rc = dmf_writer_finish(k->w, path, &r, reterr);
+        else
+            dmf_writer_abandon(k->w);
         STEP(package_published);
         k->w = NULL;
     }
-    dmf_writer_abandon(k->w); /* it borrows pkg: no row, or an error */
+    lineage_abandon(k->lines);
+    dmf_writer_abandon(k->w); /* it borrows the form: no row, or an error */
     k->w = NULL;
+    deflate_pool_free(pool);
     return rc ? rc : store_packed(k, &r, reterr);
 }
 
@@ -228,6 +213,8 @@ enum ec package_pack(struct map_ctx *m, struct package_row *p, struct err *reter
     struct packing k = { .m = m, .p = p };
     enum ec rc = source_open(m, &k.src, reterr);
 
+    if (!rc)
+        source_values_only(k.src);
     if (!rc)
         rc = mask_load(m, p->run_id, "unchanged", &k.unchanged, reterr);
     if (!rc)

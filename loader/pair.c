@@ -82,8 +82,15 @@ static enum ec load_live(struct pair *p, struct err *reterr)
     }
     if (!rc && !schema_table(&p->schema, CELL_LIT("cdm_companies")))
         rc = dv_load_table(p->app->dv, CELL_LIT("cdm_companies"), &p->schema, reterr);
-    if (!rc && p->app->ws.lock.fd >= 0)
-        rc = schema_save(&p->schema, workspace_path(&p->app->ws, &a, ".dmfsync/metadata.json"), reterr);
+    if (!rc) {
+        const char *path = workspace_path(&p->app->ws, &a, ".dmfsync/metadata.json");
+
+        /* Reading commands leave it for --offline, too; there it may fail: the workspace need not be theirs to write. */
+        if (p->app->ws.lock.fd >= 0)
+            rc = schema_save(&p->schema, path, reterr);
+        else if (!workspace_folders(&p->app->ws, NULL))
+            (void)schema_save(&p->schema, path, NULL);
+    }
     arena_release(&a);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* source.c -- bind the header, then turn rows into values for F&O and canonical rows. */
 #include "loader/public/source.h"
 #include "loader/source_check.h"
+#include "loader/source_quick.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,6 +239,7 @@ void source_close(struct source *s)
 {
     if (!s)
         return;
+    source_quick_free(s->quick);
     csv_close(s->csv);
     arena_release(&s->arena);
     free(s);
@@ -364,38 +366,55 @@ static void to_canonical(struct source *s, struct arena *a, struct source_row *r
     r->key = bind_key_text(b, r->canon, a);
 }
 
-enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, bool *ret_more, struct err *reterr)
+void source_whole(struct source *s, struct arena *a, struct source_row *ret)
 {
-    struct csv_row csv;
-    struct source_row r = { .verdict = SOURCE_GOOD };
+    const struct csv_row *csv = &s->row;
+    struct source_row r = { .verdict = SOURCE_GOOD, .number = csv->number, .line = csv->line, .offset = csv->offset };
     size_t header_n;
-    enum ec rc = csv_next(s->csv, a, &csv, ret_more, reterr);
 
-    if (rc || !*ret_more)
-        return rc;
     (void)csv_header(s->csv, &header_n);
-    r.number = csv.number;
-    r.line = csv.line;
-    r.offset = csv.offset;
     r.company = CELL_LIT("");
     r.values = arena_zalloc(a, (s->n + 1) * sizeof(*r.values));
-    if (csv.fault != CSV_OK) {
-        reject(&r, "csv", CELL_ABSENT, csv.raw, csv_fault_text(csv.fault));
-    } else if (csv.n != header_n) {
+    if (csv->fault != CSV_OK) {
+        reject(&r, "csv", CELL_ABSENT, csv->raw, csv_fault_text(csv->fault));
+    } else if (csv->n != header_n) {
         reject(&r, "csv", CELL_ABSENT, CELL_ABSENT,
-               arena_printf(a, "the row has %zu fields, the header %zu", csv.n, header_n));
+               arena_printf(a, "the row has %zu fields, the header %zu", csv->n, header_n));
     } else {
-        read_company(s, &csv, a, &r);
+        read_company(s, csv, a, &r);
         if (r.verdict != SOURCE_OTHER_COMPANY) {
             for (size_t i = 0; i < s->n; i++)
-                read_value(s, i, &csv, a, &r);
+                read_value(s, i, csv, a, &r);
             to_canonical(s, a, &r);
             if (r.verdict == SOURCE_GOOD)
                 source_check_limits(s, a, &r);
         }
     }
     *ret = r;
+}
+
+enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, bool *ret_more, struct err *reterr)
+{
+    enum ec rc = s->quick ? csv_next_borrowed(s->csv, a, &s->row, ret_more, reterr)
+                          : csv_next(s->csv, a, &s->row, ret_more, reterr);
+
+    if (rc || !*ret_more)
+        return rc;
+    if (s->quick && source_quick_row(s->quick, s, a, ret))
+        return EC_OK;
+    source_whole(s, a, ret);
+    if (s->quick && ret->verdict != SOURCE_REJECTED)
+        source_quick_learn(s->quick, s, ret);
     return EC_OK;
+}
+
+void source_values_only(struct source *s)
+{
+    size_t header_n;
+
+    (void)csv_header(s->csv, &header_n);
+    if (!s->quick && !getenv("DMFSYNC_TEST_NO_QUICK"))
+        s->quick = source_quick_new(s, header_n);
 }
 
 enum ec source_seek(struct source *s, uint64_t number, uint64_t line, uint64_t offset, struct err *reterr)

@@ -34,6 +34,8 @@ struct source {
     struct canon_format format;
     struct csv_reader *csv;
     bool has_self;
+    struct csv_row row; /* read last */
+    struct source_quick *quick; /* source_quick.h; NULL = every row is looked at in full */
 };
 enum ec source_open(struct map_ctx *m, struct source **ret, struct err *reterr);
 void source_close(struct source *s);
@@ -53,6 +55,12 @@ struct source_row {
 };
 /* Next row; everything lives in `a`. */
 enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, bool *ret_more, struct err *reterr);
+/*
+ * For packages: from here on good rows may come with their values only (canon NULL, key absent), and values stand in the
+ * reader's memory until the next row. source_whole() makes the rest of the row that was read last.
+ */
+void source_values_only(struct source *s);
+void source_whole(struct source *s, struct arena *a, struct source_row *ret);
 enum ec source_seek(struct source *s, uint64_t number, uint64_t line, uint64_t offset, struct err *reterr);
 
 /*

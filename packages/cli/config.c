@@ -306,6 +306,8 @@ static void set_defaults(struct config *c)
     c->lost_answer_wait_ms = 30 * 60000;
     c->data_format = "CSV-Unicode";
     c->csv_quotes = "refuse";
+    c->unfit = "refuse";
+    c->compressor = "auto";
     c->import_timeout_ms = INT64_C(24) * 3600000;
     c->poll_ms = 10000;
     c->sync_poll_ms = 30000;
@@ -522,8 +524,11 @@ void config_identity(const struct config *c, struct strbuf *ret_lines, char ret[
 
     strbuf_addf(ret_lines, "fno.url=%s\nfno.tenant=%s\ndataverse.url=%s\ndataverse.tenant=%s\n", or_none(c->fno.url),
                 or_none(c->fno.tenant), or_none(c->dataverse.url), or_none(c->dataverse.tenant));
-    strbuf_addf(ret_lines, "load.package_rows=%lld\nload.data_format=%s\nload.csv_quotes=%s\n",
-                (long long)c->package_rows, c->data_format, c->csv_quotes);
+    strbuf_addf(ret_lines,
+                "load.package_rows=%lld\nload.data_format=%s\nload.csv_quotes=%s\nload.csv_format=%s\n"
+                "load.unfit=%s\nload.package_octets=%lld\n",
+                (long long)c->package_rows, c->data_format, c->csv_quotes, or_none(c->csv_format), c->unfit,
+                (long long)c->package_octets);
     for (size_t i = 0; i < c->n_maps; i++) {
         const struct config_map *m = &c->maps[i];
 

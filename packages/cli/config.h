@@ -66,7 +66,12 @@ struct config {
     int64_t max_errors; /* default 0 */
     int64_t lost_answer_wait_ms;
     const char *data_format; /* CSV-Unicode */
+    const char
+        *csv_format; /* of data_format, where that is a CSV format of the user's own; NULL = known by its name */
     const char *csv_quotes; /* refuse | doubled */
+    const char *unfit; /* refuse | xml: values that the CSV format cannot carry */
+    int64_t package_octets; /* of a data file, uncompressed; 0 = as many as a zip holds */
+    const char *compressor; /* auto | isal | zlib */
     int64_t import_timeout_ms; /* no progress of a job for that long: EC_LIMIT; default 24 h */
     int64_t poll_ms; /* status polls, default 10 s (shorter at first) */
     int64_t sync_poll_ms;

@@ -45,6 +45,7 @@ struct csv_row {
     bool regular; /* seen to have no control characters and no fault; only then the next is told */
     bool high,
         wide; /* regular rows: some octet is from 0x80 (not ASCII), from 0xCC on (perhaps not in normal form C) */
+    bool several_lines; /* regular rows: a line end stands in a cell */
 };
 struct csv_reader;
 

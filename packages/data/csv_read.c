@@ -258,7 +258,12 @@ static enum ec quick_row(struct csv_reader *r, struct arena *a, bool borrowed, s
     if (r->dialect.only_libcsv || transcoded(r))
         return EC_OK;
     while (csv_fast_row(&r->fast, &r->in, r->at, r->dialect.max_row_octets, &f, &rc, reterr)) {
-        *ret = (struct csv_row){ .offset = r->at, .line = r->line, .regular = true, .high = f.high, .wide = f.wide };
+        *ret = (struct csv_row){ .offset = r->at,
+                                 .line = r->line,
+                                 .regular = true,
+                                 .high = f.high,
+                                 .wide = f.wide,
+                                 .several_lines = f.lines > 1 };
         r->at += f.octets;
         r->line += f.lines;
         if (!f.n) /* a blank line */

@@ -280,10 +280,15 @@ enum ec deflate_block(struct deflate_pool *p, struct deflate_stream *s, struct s
     return EC_OK;
 }
 
+enum ec deflate_drain(struct deflate_pool *p, struct err *reterr)
+{
+    return p->n_threads ? drain(p, 0, reterr) : EC_OK;
+}
+
 enum ec deflate_end(struct deflate_pool *p, struct deflate_stream *s, struct err *reterr)
 {
     static const unsigned char LAST[] = { 0x03, 0x00 }; /* a final block of fixed codes without a symbol */
-    enum ec rc = p->n_threads ? drain(p, 0, reterr) : EC_OK;
+    enum ec rc = deflate_drain(p, reterr);
 
     if (rc)
         return rc;

@@ -33,7 +33,9 @@ struct deflate_stream {
  * of other streams of the pool may reach their sinks meanwhile.
  */
 enum ec deflate_block(struct deflate_pool *p, struct deflate_stream *s, struct strbuf *block, struct err *reterr);
-/* Brings out every block of every stream, then closes this one. */
+/* Brings out every block of every stream. */
+enum ec deflate_drain(struct deflate_pool *p, struct err *reterr);
+/* The same, then closes this one. */
 enum ec deflate_end(struct deflate_pool *p, struct deflate_stream *s, struct err *reterr);
 /* Forgets what of the stream is still on its way; nothing more reaches its sink. */
 void deflate_abandon(struct deflate_pool *p, struct deflate_stream *s);

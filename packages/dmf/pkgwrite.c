@@ -34,6 +34,7 @@ struct dmf_writer {
     unsigned char class[256];
     char *tmp_dir;
     struct deflate_pool *pool, *own_pool;
+    bool leave_out_empty;
     struct spool *spools; /* one per entity */
     struct dmf_written *written; /* one per entity, for the manifest */
     struct strbuf text; /* one row, UTF-8 */
@@ -211,6 +212,34 @@ static enum ec begin_file(struct dmf_writer *w, const struct dmf_entity *e, stru
     return emit(w, s, reterr);
 }
 
+static void classify(const struct dmf_format *f, unsigned char class[static 256])
+{
+    for (int c = 0; c < 256; c++)
+        class[c] = c >= 0x80 ? IS_HIGH : 0;
+    class[0] = IS_NUL;
+    class['\r'] = class['\n'] = IS_BREAK;
+    if (f->kind != DMF_CSV)
+        return;
+    class[(unsigned char)f->delimiter] |= IS_DELIMITER;
+    if (f->qualifier)
+        class[(unsigned char)f->qualifier] |= IS_QUALIFIER;
+}
+
+static const char *why_not(const struct dmf_format *f, struct cell c, unsigned kinds)
+{
+    if (kinds & IS_NUL)
+        return "a NUL octet";
+    if ((kinds & IS_HIGH) && utf8_valid_prefix(c.ptr, c.len) < c.len)
+        return "octets that are not valid UTF-8";
+    if ((kinds & IS_QUALIFIER) && !f->doubled_quotes)
+        return "the text qualifier of the CSV format";
+    if ((kinds & IS_BREAK) && (!f->doubled_quotes || !f->qualifier))
+        return "a line break";
+    if ((kinds & IS_DELIMITER) && !f->qualifier)
+        return "the delimiter of the CSV format, which has no text qualifier";
+    return NULL;
+}
+
 static enum ec check_package(const struct dmf_package *p, struct err *reterr)
 {
     for (size_t i = 0; i < p->n; i++) {
@@ -257,15 +286,7 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
     w->tmp_dir = xstrdup(tmp_dir);
     rc = deflate_pool_new(DEFLATE_AUTO, 0, &w->own_pool, reterr);
     w->pool = w->own_pool;
-    for (int c = 0; c < 256; c++)
-        w->class[c] = c >= 0x80 ? IS_HIGH : 0;
-    w->class[0] = IS_NUL;
-    w->class['\r'] = w->class['\n'] = IS_BREAK;
-    if (f->kind == DMF_CSV) {
-        w->class[(unsigned char)f->delimiter] |= IS_DELIMITER;
-        if (f->qualifier)
-            w->class[(unsigned char)f->qualifier] |= IS_QUALIFIER;
-    }
+    classify(f, w->class);
     w->spools = xcalloc(p->n, sizeof(*w->spools));
     w->written = xcalloc(p->n, sizeof(*w->written));
     for (size_t i = 0; i < p->n; i++) {
@@ -283,6 +304,11 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
     else
         *ret = w;
     return rc;
+}
+
+void dmf_writer_leave_out_empty(struct dmf_writer *w)
+{
+    w->leave_out_empty = true;
 }
 
 void dmf_writer_use_pool(struct dmf_writer *w, struct deflate_pool *pool)
@@ -303,19 +329,22 @@ static bool is_instant(struct cell c)
     return true;
 }
 
-static const char *why_not(const struct dmf_writer *w, struct cell c, unsigned kinds)
+const char *dmf_unfit(const struct dmf_format *f, struct cell c)
 {
-    if (kinds & IS_NUL)
-        return "a NUL octet";
-    if ((kinds & IS_HIGH) && utf8_valid_prefix(c.ptr, c.len) < c.len)
-        return "octets that are not valid UTF-8";
-    if ((kinds & IS_QUALIFIER) && !w->format.doubled_quotes)
-        return "the text qualifier of the CSV format";
-    if ((kinds & IS_BREAK) && (!w->format.doubled_quotes || !w->format.qualifier))
-        return "a line break";
-    if ((kinds & IS_DELIMITER) && !w->format.qualifier)
-        return "the delimiter of the CSV format, which has no text qualifier";
-    return NULL;
+    unsigned char class[256];
+    unsigned kinds = 0;
+
+    if (f->kind != DMF_CSV)
+        return NULL;
+    classify(f, class);
+    for (size_t i = 0; i < c.len; i++)
+        kinds |= class[(unsigned char)c.ptr[i]];
+    return why_not(f, c, kinds);
+}
+
+uint64_t dmf_writer_octets(const struct dmf_writer *w, size_t entity)
+{
+    return w->spools[entity].octets + w->spools[entity].held.len;
 }
 
 /* Appends one cell of a CSV row at *o, where there is room for twice its octets and two, or says why it cannot travel. */
@@ -339,7 +368,7 @@ static const char *csv_cell(const struct dmf_writer *w, char **o, struct cell c,
     *o = out + c.len;
     if (!kinds)
         return NULL;
-    why = why_not(w, c, kinds);
+    why = why_not(&w->format, c, kinds);
     if (why || !(kinds & (IS_QUALIFIER | IS_BREAK | IS_DELIMITER)))
         return why;
     *ret_qualified = true;
@@ -644,11 +673,57 @@ out:
     return rc;
 }
 
+static void spool_drop(struct dmf_writer *w, struct spool *s)
+{
+    deflate_abandon(w->pool, &s->deflate);
+    if (s->path)
+        (void)unlink(s->path);
+    if (s->digest)
+        octet_digest_end(s->digest);
+    strbuf_release(&s->held);
+    *s = (struct spool){ .w = w };
+}
+
+/* The package without the entities that got no row; the caller's is not touched. */
+static enum ec leave_out(struct dmf_writer *w, struct err *reterr)
+{
+    struct dmf_package *p = arena_zalloc(&w->a, sizeof(*p));
+    size_t all = w->p->n;
+    enum ec rc = deflate_drain(w->pool, reterr); /* streams are about to move */
+
+    if (rc)
+        return rc;
+    *p = *w->p;
+    p->entities = arena_zalloc(&w->a, (all + 1) * sizeof(*p->entities));
+    p->n = 0;
+    for (size_t i = 0; i < all; i++) {
+        if (!w->written[i].rows) {
+            spool_drop(w, &w->spools[i]);
+            continue;
+        }
+        p->entities[p->n] = w->p->entities[i];
+        if (p->n != i) {
+            struct spool *to = &w->spools[p->n];
+
+            *to = w->spools[i];
+            to->deflate.arg = to;
+            w->spools[i] = (struct spool){ .w = w };
+            w->written[p->n] = w->written[i];
+        }
+        p->n++;
+    }
+    w->p = p;
+    return EC_OK;
+}
+
 enum ec dmf_writer_finish(struct dmf_writer *w, const char *path, struct dmf_result *ret, struct err *reterr)
 {
     char *part = part_path(w, path);
     struct dmf_result res = { .rows = 0 };
-    enum ec rc = end_files(w, reterr);
+    enum ec rc = w->leave_out_empty ? leave_out(w, reterr) : EC_OK;
+
+    if (!rc)
+        rc = end_files(w, reterr);
 
     if (!rc)
         rc = write_zip(w, part, &res, reterr);
@@ -674,16 +749,8 @@ void dmf_writer_abandon(struct dmf_writer *w)
 {
     if (!w)
         return;
-    for (size_t i = 0; i < w->p->n; i++) {
-        struct spool *s = &w->spools[i];
-
-        deflate_abandon(w->pool, &s->deflate);
-        if (s->path)
-            (void)unlink(s->path);
-        if (s->digest)
-            octet_digest_end(s->digest);
-        strbuf_release(&s->held);
-    }
+    for (size_t i = 0; i < w->p->n; i++)
+        spool_drop(w, &w->spools[i]);
     strbuf_release(&w->text);
     deflate_pool_free(w->own_pool);
     free(w->spools);

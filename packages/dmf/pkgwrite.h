@@ -22,6 +22,8 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
 /* Compresses in this pool (borrowed until finish or abandon; it may serve several writers of one thread) instead of on the
  * caller's thread. Before the first row. */
 void dmf_writer_use_pool(struct dmf_writer *w, struct deflate_pool *pool);
+/* Entities that got no row are left out of the package. */
+void dmf_writer_leave_out_empty(struct dmf_writer *w);
 /*
  * One row of an entity: cells[i] belongs to fields[i], in F&O's vocabulary, canonical (ISO dates, '.' decimals, element names);
  * date-times "yyyy-MM-ddTHH:mm:ssZ" are written as "yyyy-MM-dd HH:mm:ss" into CSV when datetime[i] says the field is one
@@ -29,6 +31,10 @@ void dmf_writer_use_pool(struct dmf_writer *w, struct deflate_pool *pool);
  */
 enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const bool *datetime,
                        size_t *ret_field, struct err *reterr);
+/* NULL, or why the cell cannot travel in this format. */
+const char *dmf_unfit(const struct dmf_format *f, struct cell c);
+/* Octets of an entity's data file so far, uncompressed. */
+uint64_t dmf_writer_octets(const struct dmf_writer *w, size_t entity);
 struct dmf_result {
     char digest[65]; /* SHA-256 hex of the content */
     uint64_t octets; /* of the zip */

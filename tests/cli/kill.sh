@@ -25,19 +25,21 @@ whole() { # PHASE: runs what is left of the job; its status in STATUS. A finishe
 # the start (a map of this size never gets further). Rows that arrive again change nothing: dv.rows.unchanged.
 SENT="blob.puts fno.import.calls fno.export.executed fno.odata.writes dv.bulk.calls dv.writes.single"
 LANES=3 CALLS=4 CALL_ROWS=100
+number() { # COUNTER: 0 when nothing was counted
+    jsql "coalesce(json_extract(j, '\$.\"$1\"'), 0)" "$W/counters.json"
+}
 sent_again() { # PHASE: adds to `why` what came more often; after job_counters
     more_calls=0
     for c in $SENT; do
         # a sync that goes on reads each feed once more: an export is how F&O is read
         [ "$1 $c" != "sync fno.export.executed" ] || continue
-        got=$(json "\$.\"$c\"" "$W/counters.json") want=$(sed -n "s/^$c //p" "$W/ref.sent")
+        got=$(number "$c") want=$(sed -n "s/^$c //p" "$W/ref.sent")
         case $c in blob.*|fno.*) most=$LANES ;; *) most=$CALLS ;; esac
         [ "$((got - want))" -le "$most" ] || why="$why $c is $got instead of at most $want + $most"
         [ "$c" != dv.bulk.calls ] || more_calls=$((got - want))
         [ "$got" -le "$want" ] || echo "$c" >>"$W/again"
     done
-    got=$(json '$."dv.rows.unchanged"' "$W/counters.json")
-    [ "$got" != null ] || got=0
+    got=$(number dv.rows.unchanged)
     [ "$got" -le $((more_calls * CALL_ROWS + CALLS)) ] || why="$why $got rows came again in $more_calls more calls"
 }
 
@@ -53,7 +55,7 @@ same "the undisturbed sync" 0 "$STATUS"
 dmfsync sync --once
 job_contents "$W/ref.contents"
 job_counters "$W/ref.counters"
-for c in $SENT; do echo "$c $(json "\$.\"$c\"" "$W/counters.json")"; done >"$W/ref.sent"
+for c in $SENT; do echo "$c $(number "$c")"; done >"$W/ref.sent"
 stop_emulator
 steps=$(wc -l <"$W/trace.migrate") sync_steps=$(wc -l <"$W/trace.sync")
 sed -n '/define STEP_TABLE/,/^$/p' "$DMFSYNC_ROOT/packages/base/step.h" | grep -o 'X([a-z_]*)' | grep -v 'X(name)' | sed 's/X(//; s/)//' | sort -u >"$W/names"

@@ -1,0 +1,35 @@
+/*
+ * package_form.h -- what the package of a map looks like: format, columns, project, entity.
+ * Layer: loader, private to it. Used by the load (pack.c) and by `package build`.
+ */
+#ifndef LOADER_PACKAGE_FORM_H
+#define LOADER_PACKAGE_FORM_H
+
+#include "dmf/pkgwrite.h"
+#include "loader/public/source.h"
+
+/*
+ * The data format of the settings: data_format, which names F&O's source data format record, csv_format where the record is
+ * one of the user's own ("encoding:utf-8, delimiter:semicolon, qualifier:single"), csv_quotes. EC_CONFIG.
+ */
+enum ec package_format(const struct config *cfg, struct dmf_format *ret, struct err *reterr);
+/* The format that carries every text, for `unfit = xml`; *ret_name is its record in F&O. */
+void package_format_xml(struct dmf_format *ret, const char **ret_name);
+/* Threads, compressor: of the settings. */
+enum ec package_pool(struct app *app, struct deflate_pool **ret, struct err *reterr);
+
+struct package_form {
+    size_t *fields; /* source fields of the columns, n of them */
+    size_t n;
+    bool *datetime;
+    char project[64];
+    struct dmf_entity entity;
+    struct dmf_package package; /* of that one entity */
+};
+/* Everything in `a`. pass 1: every bound column but self lookups; 2: the key and the self lookups. */
+void package_form(const struct source *s, int pass, const char *company, const struct dmf_format *f,
+                  const char *format_name, struct arena *a, struct package_form *ret);
+/* Does the row have a value for the second pass? */
+bool package_second_pass(const struct source *s, const struct source_row *r);
+
+#endif
