@@ -230,6 +230,9 @@ static enum ec end_package(struct building *b, struct open_package *o, struct er
 
 static struct open_package *find_open(const struct building *b, struct cell company, int pass)
 {
+    if (b->open && b->open->pass == pass &&
+        cell_is(company, b->open->company)) /* rows of one company stand together */
+        return b->open;
     for (struct open_package *o = b->open; o; o = o->next)
         if (o->pass == pass && cell_is(company, o->company))
             return o;
@@ -288,18 +291,14 @@ static enum ec reject(struct building *b, const struct source_row *r, struct cel
 static enum ec add_row(struct building *b, struct open_package *o, const struct source_row *r, struct arena *a,
                        size_t *ret_field, struct err *reterr)
 {
-    const struct package_form *f;
-    struct cell *cells;
+    struct package_form *f;
     size_t field = 0, e = 0;
     enum ec rc;
 
     while (o->maps[e] != b->map)
         e++;
     f = &o->forms[e];
-    cells = arena_alloc(a, (f->n + 1) * sizeof(*cells));
-    for (size_t i = 0; i < f->n; i++)
-        cells[i] = r->values[f->fields[i]];
-    rc = dmf_writer_row(o->w, e, cells, f->datetime, &field, reterr);
+    rc = package_row(o->w, e, f, b->src, r, a, &field, reterr);
     *ret_field = f->n ? f->fields[field] : 0;
     if (!rc)
         rc = lineage_add(o->lines[e], r->line, r->offset, reterr);

@@ -87,14 +87,10 @@ static enum ec refuse(struct packing *k, struct source_row *r, size_t field, str
 
 static enum ec add_row(struct packing *k, struct source_row *r, struct arena *a, struct err *reterr)
 {
-    struct cell *cells = arena_alloc(a, (k->form.n + 1) * sizeof(*cells));
     struct err why = { 0 };
     size_t field = 0;
-    enum ec rc;
+    enum ec rc = package_row(k->w, 0, &k->form, k->src, r, a, &field, &why);
 
-    for (size_t i = 0; i < k->form.n; i++)
-        cells[i] = r->values[k->form.fields[i]];
-    rc = dmf_writer_row(k->w, 0, cells, k->form.datetime, &field, &why);
     if (rc == EC_FORMAT)
         return refuse(k, r, field, a, &why, reterr);
     if (!rc)

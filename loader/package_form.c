@@ -102,19 +102,35 @@ void package_form(const struct source *s, int pass, const char *company, const s
     const struct fno_entity *en =
         cfg->load_entity ? schema_entity(&s->m->pair->schema, cell_of(cfg->load_entity)) : s->m->b->entity;
     struct dmf_entity *e = &ret->entity;
+    int *columns;
 
     memset(ret, 0, sizeof(*ret));
     ret->fields = arena_alloc(a, (s->n + 1) * sizeof(*ret->fields));
     ret->datetime = arena_zalloc(a, s->n + 1);
+    columns = arena_alloc(a, (s->n + 1) * sizeof(*columns));
     e->fields = arena_zalloc(a, (s->n + 1) * sizeof(*e->fields));
     for (size_t i = 0; i < s->n; i++) {
         const struct source_field *sf = &s->fields[i];
 
         if (pass == 1 ? sf->self : !sf->self && !sf->key)
             continue;
+        columns[ret->n] = sf->column;
         ret->datetime[ret->n] = sf->f->type == FNO_UTCDATETIME;
         ret->fields[ret->n++] = i;
         e->fields[e->n++] = (struct dmf_field){ .staging = sf->f->staging, .file = sf->f->staging };
+    }
+    ret->plain = ret->n <= 64 && f->kind == DMF_CSV && f->delimiter == (cfg->delimiter ? cfg->delimiter : ',') &&
+                 (!f->qualifier || f->qualifier == '"');
+    ret->verbatim.columns = columns;
+    ret->in_order = true;
+    for (size_t i = 0; i < ret->n && ret->plain; i++) {
+        ret->in_order = ret->in_order && ret->fields[i] == i;
+        if (columns[i] >= 0 && columns[i] < 64)
+            ret->of_column[columns[i]] |= (uint64_t)1 << i;
+    }
+    for (size_t i = 0; i < ret->n && ret->plain; i++) {
+        ret->verbatim.datetime |= (uint64_t)ret->datetime[i] << i;
+        ret->verbatim.adjacent |= (uint64_t)(i > 0 && columns[i] >= 1 && columns[i] == columns[i - 1] + 1) << i;
     }
     e->label = en->label;
     e->aot = en->aot;
@@ -126,6 +142,44 @@ void package_form(const struct source *s, int pass, const char *company, const s
     ret->package = (struct dmf_package){
         .project = cell_of(ret->project), .description = cell_of(ret->project), .entities = e, .n = 1
     };
+}
+
+/*
+ * Bits of the source's fields, and of columns, as bits of the form's. Cells in quotes that need none are written without: the same
+ * rows give the same package, however their file spells them.
+ */
+static void choose_bits(struct package_form *f, uint64_t same, const struct csv_row *row)
+{
+    uint64_t needed = row->needed, idle = row->quoted & ~row->needed;
+
+    f->verbatim.quoted = 0;
+    f->verbatim.same = same;
+    if (!f->in_order) {
+        f->verbatim.same = 0;
+        for (size_t i = 0; i < f->n; i++)
+            f->verbatim.same |= (same >> f->fields[i] & 1) << i;
+    }
+    for (; needed; needed &= needed - 1)
+        f->verbatim.quoted |= f->of_column[__builtin_ctzll(needed)];
+    for (; idle; idle &= idle - 1)
+        f->verbatim.same &= ~f->of_column[__builtin_ctzll(idle)];
+}
+
+enum ec package_row(struct dmf_writer *w, size_t entity, struct package_form *f, const struct source *s,
+                    const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr)
+{
+    struct cell *cells;
+
+    if (r->quick && f->plain && s->row.n <= 64) {
+        choose_bits(f, r->verbatim, &s->row);
+        f->verbatim.begin = s->row.begin;
+        f->verbatim.octets = (size_t)(s->row.begin[s->row.n] - s->row.begin[0]);
+        return dmf_writer_verbatim_row(w, entity, r->values, f->fields, &f->verbatim, ret_field, reterr);
+    }
+    cells = arena_alloc(a, (f->n + 1) * sizeof(*cells));
+    for (size_t i = 0; i < f->n; i++)
+        cells[i] = r->values[f->fields[i]];
+    return dmf_writer_row(w, entity, cells, f->datetime, ret_field, reterr);
 }
 
 bool package_second_pass(const struct source *s, const struct source_row *r)

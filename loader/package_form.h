@@ -22,6 +22,10 @@ struct package_form {
     size_t *fields; /* source fields of the columns, n of them */
     size_t n;
     bool *datetime;
+    bool plain; /* the source is CSV as the package is: cells may go as they stand in it */
+    bool in_order; /* fields[i] == i */
+    uint64_t of_column[64]; /* the fields that a column of the source fills, a bit each */
+    struct dmf_verbatim verbatim;
     char project[64];
     struct dmf_entity entity;
     struct dmf_package package; /* of that one entity */
@@ -29,6 +33,9 @@ struct package_form {
 /* Everything in `a`. pass 1: every bound column but self lookups; 2: the key and the self lookups. */
 void package_form(const struct source *s, int pass, const char *company, const struct dmf_format *f,
                   const char *format_name, struct arena *a, struct package_form *ret);
+/* One row of the source into entity `entity` of the package; *ret_field: field of the form that cannot travel (EC_FORMAT). */
+enum ec package_row(struct dmf_writer *w, size_t entity, struct package_form *f, const struct source *s,
+                    const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr);
 /* Does the row have a value for the second pass? */
 bool package_second_pass(const struct source *s, const struct source_row *r);
 

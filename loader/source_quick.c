@@ -12,9 +12,10 @@ enum shape {
     SHAPE_SEEN, /* only what was seen before */
 };
 struct seen { /* a cell and what became of it */
-    char raw[MEMO_OCTETS], value[MEMO_OCTETS];
+    uint64_t word; /* its first octets; all there are when raw_n <= 8 */
     uint8_t raw_n, value_n; /* raw_n 0 = free */
-    bool value_absent;
+    bool same, value_absent; /* same: the value is the cell */
+    char raw[MEMO_OCTETS], value[MEMO_OCTETS];
 };
 struct quick_field {
     enum shape shape;
@@ -230,34 +231,43 @@ static bool text(const struct quick_field *q, const struct source_field *sf, con
 
 /* ---- what was seen ---- */
 
-static inline unsigned slot_of(struct cell c, unsigned slots)
+/* The first eight octets as a number, zeros behind a shorter text. */
+static inline uint64_t word_of(struct cell c)
 {
-    uint64_t h = c.len;
+    uint64_t w = 0;
+    uint32_t first, last;
 
     if (c.len >= 8) {
-        uint64_t w, last;
-
         memcpy(&w, c.ptr, 8);
-        memcpy(&last, c.ptr + c.len - 8, 8);
-        h ^= w + last * 31;
+    } else if (c.len >= 4) {
+        memcpy(&first, c.ptr, 4);
+        memcpy(&last, c.ptr + c.len - 4, 4);
+        w = first | (uint64_t)last << (8 * (c.len - 4));
     } else {
         for (size_t i = 0; i < c.len; i++)
-            h = h << 8 | (unsigned char)c.ptr[i];
+            w |= (uint64_t)(unsigned char)c.ptr[i] << (8 * i);
     }
-    h *= 0x9E3779B97F4A7C15U;
-    return (unsigned)(h >> 40) % slots;
+    return w;
 }
 
-static bool seen_before(const struct quick_field *q, struct cell *c)
+static inline unsigned slot_of(uint64_t word, size_t len, unsigned slots)
 {
+    return (unsigned)(((word ^ len) * 0x9E3779B97F4A7C15U) >> 40) % slots;
+}
+
+static inline bool seen_before(const struct quick_field *q, struct cell *c, bool *ret_same)
+{
+    uint64_t word = word_of(*c);
     const struct seen *s;
 
-    if (!q->seen || c->len > MEMO_OCTETS)
+    if (!q->seen)
         return false;
-    s = &q->seen[slot_of(*c, MEMO_SLOTS)];
-    if (s->raw_n != c->len || memcmp(s->raw, c->ptr, c->len) != 0)
+    s = &q->seen[slot_of(word, c->len, MEMO_SLOTS)];
+    if (s->raw_n != c->len || s->word != word || (c->len > 8 && memcmp(s->raw, c->ptr, c->len) != 0))
         return false;
-    *c = s->value_absent ? CELL_ABSENT : (struct cell){ s->value, s->value_n };
+    *ret_same = s->same;
+    if (!s->same)
+        *c = s->value_absent ? CELL_ABSENT : (struct cell){ s->value, s->value_n };
     return true;
 }
 
@@ -269,9 +279,11 @@ static void remember(struct quick_field *q, struct cell raw, struct cell value)
         return;
     if (!q->seen)
         q->seen = xcalloc(MEMO_SLOTS, sizeof(*q->seen));
-    s = &q->seen[slot_of(raw, MEMO_SLOTS)];
+    s = &q->seen[slot_of(word_of(raw), raw.len, MEMO_SLOTS)];
+    s->word = word_of(raw);
     memcpy(s->raw, raw.ptr, raw.len);
     s->raw_n = (uint8_t)raw.len;
+    s->same = cell_eq(raw, value);
     s->value_absent = cell_absent(value);
     if (value.len)
         memcpy(s->value, value.ptr, value.len);
@@ -288,7 +300,7 @@ static const struct company *company_of(const struct source_quick *q, const stru
     raw = s->row.cells[s->company_column];
     if (!raw.len || raw.len > sizeof(c->raw))
         return NULL;
-    c = &q->companies[slot_of(raw, COMPANY_SLOTS)];
+    c = &q->companies[slot_of(word_of(raw), raw.len, COMPANY_SLOTS)];
     return c->raw_n == raw.len && !memcmp(c->raw, raw.ptr, raw.len) ? c : NULL;
 }
 
@@ -301,7 +313,7 @@ static void remember_company(struct source_quick *q, const struct source *s, con
         raw = s->row.cells[s->company_column];
         if (!raw.len || raw.len > sizeof(c->raw))
             return;
-        c = &q->companies[slot_of(raw, COMPANY_SLOTS)];
+        c = &q->companies[slot_of(word_of(raw), raw.len, COMPANY_SLOTS)];
     }
     if (r->company.len >= sizeof(c->code))
         return;
@@ -315,13 +327,15 @@ static void remember_company(struct source_quick *q, const struct source *s, con
 
 /* ---- rows ---- */
 
-static bool value_of(struct quick_field *q, const struct source_field *sf, const struct csv_row *row, struct arena *a,
-                     struct cell *ret)
+static inline bool value_of(const struct quick_field *q, const struct source_field *sf, const struct csv_row *row,
+                            bool easy, struct arena *a, struct cell *ret, bool *ret_verbatim)
 {
     struct cell c;
+    size_t len;
 
     if (q->column < 0) {
         *ret = q->constant;
+        *ret_verbatim = false;
         return q->constant_known;
     }
     c = row->cells[q->column];
@@ -329,17 +343,22 @@ static bool value_of(struct quick_field *q, const struct source_field *sf, const
         *ret = !c.ptr || q->empty_is_absent ? CELL_ABSENT : c;
         return c.ptr ? q->empty_good : q->absent_good;
     }
+    len = c.len;
     switch (q->shape) {
     case SHAPE_TEXT:
+        if (easy && len <= q->max_octets && c.ptr[len - 1] != ' ')
+            break;
+        *ret_verbatim = false;
         if (!text(q, sf, row, a, &c))
             return false;
         break;
     case SHAPE_NUMBER:
         if (!number(q, &c))
             return false;
+        *ret_verbatim = c.len == len;
         break;
     case SHAPE_DATE:
-        if (c.len != 10 || !date(c.ptr))
+        if (len != 10 || !date(c.ptr))
             return false;
         break;
     case SHAPE_DATETIME:
@@ -347,7 +366,7 @@ static bool value_of(struct quick_field *q, const struct source_field *sf, const
             return false;
         break;
     case SHAPE_SEEN:
-        if (!seen_before(q, &c))
+        if (!seen_before(q, &c, ret_verbatim))
             return false;
         break;
     }
@@ -359,6 +378,7 @@ bool source_quick_row(struct source_quick *q, const struct source *s, struct are
 {
     const struct csv_row *row = &s->row;
     const struct company *company;
+    const bool easy = !row->wide && !row->several_lines; /* texts are in normal form, without CR */
     struct cell *values;
 
     if (!row->regular || row->n != q->header_n)
@@ -372,11 +392,18 @@ bool source_quick_row(struct source_quick *q, const struct source *s, struct are
                                 .company = cell_of(company->code),
                                 .verdict = company->other ? SOURCE_OTHER_COMPANY : SOURCE_GOOD };
     ret->values = values = arena_alloc(a, (q->n + 1) * sizeof(*values));
-    for (size_t i = 0; i < q->n; i++)
-        if (company->other)
-            values[i] = CELL_ABSENT;
-        else if (!value_of(&q->fields[i], &s->fields[i], row, a, &values[i]))
+    if (company->other) {
+        memset(values, 0, (q->n + 1) * sizeof(*values));
+        return true;
+    }
+    ret->quick = q->n <= 64;
+    for (size_t i = 0; i < q->n; i++) {
+        bool same = true;
+
+        if (!value_of(&q->fields[i], &s->fields[i], row, easy, a, &values[i], &same))
             return false;
+        ret->verbatim |= (uint64_t)same << (i & 63);
+    }
     return true;
 }
 

@@ -49,6 +49,10 @@ struct source_row {
     struct cell *canon; /* the binding's canonical row, then the load-only fields in source-field order */
     struct cell key; /* readable key, absent when it could not be made */
     enum source_verdict verdict;
+    /* Values-only rows: a bit per value, whether it is the cell as it stands in the file (source->row.begin). Only where quick
+     * is set, and of sources with at most 64 fields. */
+    uint64_t verbatim;
+    bool quick;
     struct cell field, value; /* of the first fault */
     const char *code; /* rule that refused it: "csv", "company", "date", "decimal", "enum", "length", "key" ... */
     const char *why;

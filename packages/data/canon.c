@@ -17,12 +17,46 @@ static struct cell map_text(struct cell c, unsigned options, struct arena *a)
     return ret;
 }
 
-/* No code point from U+0300 on: such a text is in normal form C already (0.34 instead of 0.87 us a row). */
+/*
+ * Code points that no normalisation to form C touches, whatever of the same kind stands beside them: starters that neither change
+ * by themselves nor are the second part of a composition. Not all there are, but what business texts hold.
+ */
+static bool stays(uint32_t cp)
+{
+    static const struct {
+        uint32_t from, to;
+    } RANGES[] = {
+        { 0x0000, 0x02FF }, /* Latin with its supplements, IPA */
+        { 0x0388, 0x03CE }, /* Greek letters */
+        { 0x0400, 0x0482 }, /* Cyrillic */
+        { 0x048A, 0x052F }, { 0x1E00, 0x1EFF }, /* Latin letters with diacritics, Vietnamese */
+        { 0x2010, 0x2027 }, /* dashes and quotation marks */
+        { 0x20A0, 0x20BF }, /* currencies */
+        { 0x3041, 0x3096 }, /* kana */
+        { 0x30A1, 0x30FA }, { 0x3400, 0x4DBF }, /* CJK ideographs */
+        { 0x4E00, 0x9FFF }, { 0xAC00, 0xD7A3 }, /* Hangul syllables */
+    };
+
+    for (size_t i = 0; i < COUNT(RANGES); i++)
+        if (cp <= RANGES[i].to)
+            return cp >= RANGES[i].from;
+    return false;
+}
+
+/* In normal form C without utf8proc having to look (0.34 instead of 0.87 us a row of ASCII). */
 static bool surely_composed(struct cell c)
 {
-    for (size_t i = 0; i < c.len; i++)
-        if ((unsigned char)c.ptr[i] >= 0xCC)
-            return false;
+    for (size_t i = 0; i < c.len;) {
+        uint32_t cp;
+        size_t n = 1;
+
+        if ((unsigned char)c.ptr[i] >= 0xCC) { /* below: up to U+02FF */
+            n = utf8_decode(c.ptr + i, c.len - i, &cp);
+            if (!n || !stays(cp))
+                return false;
+        }
+        i += n;
+    }
     return true;
 }
 

@@ -46,6 +46,10 @@ struct csv_row {
     bool high,
         wide; /* regular rows: some octet is from 0x80 (not ASCII), from 0xCC on (perhaps not in normal form C) */
     bool several_lines; /* regular rows: a line end stands in a cell */
+    /* Regular rows: of the first 64 cells, a bit each, whether it stood in quotes, and whether what it holds needs them. */
+    uint64_t quoted, needed;
+    /* Regular rows of csv_next_borrowed(): cell i as it stands in the file, quotes included, is [begin[i], begin[i + 1] - 1). */
+    const char *const *begin;
 };
 struct csv_reader;
 

@@ -65,6 +65,20 @@ __attribute__((target("avx2"))) static void look_avx2(const char *p, char delimi
     }
     *ret = l;
 }
+__attribute__((target("avx512bw"))) static void look_avx512(const char *p, char delimiter, char quote,
+                                                            struct look *ret)
+{
+    __m512i v = _mm512_loadu_si512((const void *)p);
+
+    ret->quote = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(quote));
+    ret->delimiter = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(delimiter));
+    ret->lf = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\n'));
+    ret->cr = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\r'));
+    ret->control = _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(0x20)) &
+                   ~(ret->lf | ret->cr | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\t')));
+    ret->high = _mm512_movepi8_mask(v);
+    ret->wide = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)0xCC));
+}
 #else
 static void look_plain(const char *p, char delimiter, char quote, struct look *ret)
 {
@@ -90,7 +104,7 @@ typedef void look_fn(const char *p, char delimiter, char quote, struct look *ret
 static look_fn *best_look(void)
 {
 #ifdef __SSE2__
-    return __builtin_cpu_supports("avx2") ? look_avx2 : look_sse2;
+    return __builtin_cpu_supports("avx512bw") ? look_avx512 : __builtin_cpu_supports("avx2") ? look_avx2 : look_sse2;
 #else
     return look_plain;
 #endif
@@ -204,24 +218,27 @@ static bool unquote(struct csv_fast *f, const char *p, size_t n, struct cell *re
     return true;
 }
 
-static bool add_cell(struct csv_fast *f, size_t *n, const char *p, size_t len, unsigned *quotes)
+static void more_cells(struct csv_fast *f)
 {
-    struct cell c = { p, len };
+    f->cells_cap = f->cells_cap ? f->cells_cap * 2 : 64;
+    f->cells = xrealloc(f->cells, f->cells_cap * sizeof(*f->cells));
+    f->begin = xrealloc(f->begin, (f->cells_cap + 1) * sizeof(*f->begin));
+}
 
-    if (*n == f->cells_cap) {
-        f->cells_cap = f->cells_cap ? f->cells_cap * 2 : 64;
-        f->cells = xrealloc(f->cells, f->cells_cap * sizeof(*f->cells));
-    }
-    if (!len) {
-        c = CELL_ABSENT;
-    } else if (*p == f->quote) {
-        unsigned more;
+/* Is what is not ASCII in block b, within `bits`, UTF-8? *at: octets before it were part of a sequence that began earlier. */
+static bool block_is_utf8(const char *w, size_t b, uint64_t bits, size_t end, size_t *at)
+{
+    while (bits) {
+        size_t i = b * BLOCK + (size_t)__builtin_ctzll(bits), n;
 
-        if (!unquote(f, p, len, &c, &more))
+        bits &= bits - 1;
+        if (i < *at)
+            continue;
+        n = utf8_decode(w + i, end - i, NULL);
+        if (!n)
             return false;
-        *quotes += more;
+        *at = i + n;
     }
-    f->cells[(*n)++] = c;
     return true;
 }
 
@@ -231,25 +248,33 @@ static bool fine(const struct csv_fast *f, const char *w, size_t begin, size_t e
 {
     uint64_t high = 0, wide = 0;
     unsigned found = 0;
+    size_t at = begin;
 
     for (size_t b = begin / BLOCK; b * BLOCK < end; b++) {
+        const struct csv_masks *m = &f->masks[b];
         uint64_t bits = range_bits(b, begin, end);
 
-        found += (unsigned)__builtin_popcountll(f->masks[b].quote & bits);
-        high |= f->masks[b].high & bits;
-        wide |= f->masks[b].wide & bits;
+        if (m->quote & bits)
+            found += (unsigned)__builtin_popcountll(m->quote & bits);
+        high |= m->high & bits;
+        wide |= m->wide & bits;
+        if ((m->high & bits) && !block_is_utf8(w, b, m->high & bits, end, &at))
+            return false;
     }
     ret->high = high != 0;
     ret->wide = wide != 0;
-    return found == quotes && (!high || utf8_valid_prefix(w + begin, end - begin) == end - begin);
+    return found == quotes;
 }
 
 /* The row that begins at octet `begin` of the window. False: it has no end in the window, or is not ours (*ret_ours). */
 static bool split(struct csv_fast *f, const char *w, size_t begin, struct csv_fast_row *ret, bool *ret_ours)
 {
-    size_t cell = begin, n = 0;
+    const char *cell = w + begin;
+    const char delimiter = f->delimiter, quote = f->quote;
+    size_t n = 0;
     unsigned quotes = 0;
     uint32_t lines = 1;
+    uint64_t quoted = 0, needed = 0;
 
     *ret_ours = true;
     strbuf_reset(&f->scratch);
@@ -265,17 +290,39 @@ static bool split(struct csv_fast *f, const char *w, size_t begin, struct csv_fa
             *ret_ours = at + 1 >= f->octets; /* a lone CR ends a line for libcsv's reader */
             return false;
         }
-        *ret_ours = add_cell(f, &n, w + cell, at - cell, &quotes);
-        if (!*ret_ours)
-            return false;
-        cell = at + 1;
-        if (c == f->delimiter && c != '\r' && c != '\n')
+        if (n == f->cells_cap)
+            more_cells(f);
+        f->cells[n] = (struct cell){ w + at > cell ? cell : NULL, (size_t)(w + at - cell) };
+        f->begin[n] = cell;
+        if (w + at > cell && *cell == quote) {
+            unsigned more;
+
+            *ret_ours = unquote(f, cell, (size_t)(w + at - cell), &f->cells[n], &more);
+            if (!*ret_ours)
+                return false;
+            quotes += more;
+            quoted |= (uint64_t)1 << (n & 63);
+            if (more > 2 || memchr(f->cells[n].ptr, delimiter, f->cells[n].len) ||
+                (lines > 1 &&
+                 (memchr(f->cells[n].ptr, '\n', f->cells[n].len) || memchr(f->cells[n].ptr, '\r', f->cells[n].len))))
+                needed |= (uint64_t)1 << (n & 63);
+        }
+        n++;
+        cell = w + at + 1;
+        if (c == delimiter)
             continue;
+        f->begin[n] = cell;
         if (c == '\r') {
             i++; /* the LF behind it */
             at++;
         }
-        *ret = (struct csv_fast_row){ .cells = f->cells, .n = n, .octets = at + 1 - begin, .lines = lines };
+        *ret = (struct csv_fast_row){ .cells = f->cells,
+                                      .n = n,
+                                      .octets = at + 1 - begin,
+                                      .lines = lines,
+                                      .begin = f->begin,
+                                      .quoted = quoted,
+                                      .needed = needed };
         if (n == 1 && cell_absent(f->cells[0]))
             ret->n = 0;
         *ret_ours = at < f->spoiled && fine(f, w, begin, at + 1, quotes, ret);
@@ -322,6 +369,7 @@ void csv_fast_release(struct csv_fast *f)
     free(f->at);
     free(f->masks);
     free(f->cells);
+    free(f->begin);
     strbuf_release(&f->scratch);
     *f = (struct csv_fast){ 0 };
 }

@@ -22,6 +22,7 @@ struct csv_fast {
     size_t masks_cap;
     size_t spoiled; /* first octet from which on the window is not trusted (a control character), octets = none */
     struct cell *cells;
+    const char **begin; /* per cell, and one more: where it begins in the window, quotes included */
     size_t cells_cap;
     struct strbuf scratch; /* cells with doubled quotes */
 };
@@ -30,6 +31,9 @@ struct csv_fast_row {
     size_t n; /* 0 = a blank line */
     size_t octets; /* with the line end */
     uint32_t lines; /* physical lines that it takes */
+    const char *const *begin; /* n + 1: octets of cell i as they stand are [begin[i], begin[i + 1] - 1) */
+    uint64_t quoted,
+        needed; /* of the first 64 cells, a bit each: it stood in quotes; and had to, for what it holds */
     bool high, wide; /* some octet is from 0x80, 0xCC on */
 };
 /* The row at offset `at`, of at most max octets. False: not for us (no error), or *ret_rc is an error. */

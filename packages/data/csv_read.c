@@ -263,7 +263,10 @@ static enum ec quick_row(struct csv_reader *r, struct arena *a, bool borrowed, s
                                  .regular = true,
                                  .high = f.high,
                                  .wide = f.wide,
-                                 .several_lines = f.lines > 1 };
+                                 .several_lines = f.lines > 1,
+                                 .quoted = f.quoted,
+                                 .needed = f.needed,
+                                 .begin = borrowed ? f.begin : NULL };
         r->at += f.octets;
         r->line += f.lines;
         if (!f.n) /* a blank line */

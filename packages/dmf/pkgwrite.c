@@ -39,6 +39,7 @@ struct dmf_writer {
     struct dmf_written *written; /* one per entity, for the manifest */
     struct strbuf text; /* one row, UTF-8 */
     bool *qualified; /* of the row being written */
+    bool *generated; /* per entity: some field comes from a number sequence */
     struct arena a;
 };
 
@@ -297,6 +298,10 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
         widest = widest < p->entities[i].n ? p->entities[i].n : widest;
     }
     w->qualified = arena_zalloc(&w->a, widest + 1);
+    w->generated = arena_zalloc(&w->a, p->n + 1);
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t k = 0; k < p->entities[i].n; k++)
+            w->generated[i] |= p->entities[i].fields[k].auto_generated;
     for (size_t i = 0; i < p->n && !rc; i++)
         rc = begin_file(w, &p->entities[i], &w->spools[i], reterr);
     if (rc)
@@ -319,14 +324,15 @@ void dmf_writer_use_pool(struct dmf_writer *w, struct deflate_pool *pool)
 /* "2024-05-01T12:00:00Z" */
 static bool is_instant(struct cell c)
 {
-    static const char SHAPE[] = "0000-00-00T00:00:00Z";
+    unsigned odd = 0;
 
-    if (c.len != sizeof(SHAPE) - 1)
+    if (c.len != 20 || c.ptr[4] != '-' || c.ptr[7] != '-' || c.ptr[10] != 'T' || c.ptr[13] != ':' ||
+        c.ptr[16] != ':' || c.ptr[19] != 'Z')
         return false;
-    for (size_t i = 0; i < c.len; i++)
-        if (SHAPE[i] == '0' ? c.ptr[i] < '0' || c.ptr[i] > '9' : c.ptr[i] != SHAPE[i])
-            return false;
-    return true;
+    for (size_t i = 0; i < 19; i++) /* digits, and what was looked at above */
+        odd |= (unsigned)((unsigned char)(c.ptr[i] - '0') > 9) &
+               (unsigned)(i != 4 && i != 7 && i != 10 && i != 13 && i != 16);
+    return !odd;
 }
 
 const char *dmf_unfit(const struct dmf_format *f, struct cell c)
@@ -419,6 +425,117 @@ static const char *csv_row(struct dmf_writer *w, const struct dmf_entity *e, con
     w->text.len = (size_t)(o - w->text.buf);
     strbuf_adds(&w->text, row_end(w));
     return NULL;
+}
+
+/* Short texts, mostly: two moves that overlap instead of a call. */
+static inline char *put(char *o, const char *p, size_t n)
+{
+    if (n > 16) {
+        memcpy(o, p, n);
+    } else if (n >= 8) {
+        uint64_t first, last;
+
+        memcpy(&first, p, 8);
+        memcpy(&last, p + n - 8, 8);
+        memcpy(o, &first, 8);
+        memcpy(o + n - 8, &last, 8);
+    } else if (n >= 4) {
+        uint32_t first, last;
+
+        memcpy(&first, p, 4);
+        memcpy(&last, p + n - 4, 4);
+        memcpy(o, &first, 4);
+        memcpy(o + n - 4, &last, 4);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            o[i] = p[i];
+    }
+    return o + n;
+}
+
+/* By the general way: what is refused is refused there, and named. */
+static enum ec whole_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const size_t *index,
+                         const struct dmf_verbatim *v, size_t *ret_field, struct err *reterr)
+{
+    struct arena a = { 0 };
+    size_t n = w->p->entities[entity].n;
+    struct cell *in_order = arena_alloc(&a, (n + 1) * sizeof(*in_order));
+    bool *datetime = arena_alloc(&a, n + 1);
+    enum ec rc;
+
+    for (size_t i = 0; i < n; i++) {
+        in_order[i] = cells[index[i]];
+        datetime[i] = v->datetime >> i & 1;
+    }
+    rc = dmf_writer_row(w, entity, in_order, datetime, ret_field, reterr);
+    arena_release(&a);
+    return rc;
+}
+
+static void note_qualified(bool *qualified, uint64_t bits)
+{
+    for (; bits; bits &= bits - 1)
+        qualified[__builtin_ctzll(bits)] = true;
+}
+
+enum ec dmf_writer_verbatim_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const size_t *index,
+                                const struct dmf_verbatim *v, size_t *ret_field, struct err *reterr)
+{
+    const struct dmf_entity *e = &w->p->entities[entity];
+    struct spool *s = &w->spools[entity];
+    const uint64_t copied = v->same & ~v->datetime & ~(w->format.doubled_quotes ? 0 : v->quoted);
+    const size_t end_n = strlen(row_end(w));
+    struct strbuf *out = w->format.utf16 ? &w->text : &s->held;
+    bool *qualified = w->written[entity].qualified;
+    size_t most = 2 * v->octets + 8 * e->n + 16, before;
+    const char *why = NULL;
+    char *o;
+
+    if (w->format.kind != DMF_CSV || w->generated[entity])
+        return whole_row(w, entity, cells, index, v, ret_field, reterr);
+    for (uint64_t bits = ~copied & (e->n < 64 ? ((uint64_t)1 << e->n) - 1 : ~(uint64_t)0); bits; bits &= bits - 1)
+        most += 2 * cells[index[__builtin_ctzll(bits)]].len;
+    if (!s->held.cap)
+        strbuf_reserve(&s->held, DEFLATE_BLOCK);
+    if (w->format.utf16)
+        strbuf_reset(&w->text);
+    before = out->len;
+    strbuf_reserve(out, most);
+    o = out->buf + before;
+    for (size_t i = 0; i < e->n && !why; i++) {
+        const struct cell c = cells[index[i]];
+
+        if (i)
+            *o++ = w->format.delimiter;
+        if (copied >> i & 1) { /* and the fields behind it, as long as they stand there side by side */
+            int from = v->columns[i];
+            uint64_t more = i < 63 ? ~((copied & v->adjacent) >> (i + 1)) : ~(uint64_t)0;
+            size_t n = more ? (size_t)__builtin_ctzll(more) : 63 - i;
+
+            n = n < e->n - i - 1 ? n : e->n - i - 1;
+            o = put(o, v->begin[from], (size_t)(v->begin[from + (int)n + 1] - 1 - v->begin[from]));
+            i += n;
+        } else if ((v->same & v->datetime) >> i & 1 && c.len == 20) { /* "2024-05-01T12:00:00Z" */
+            o = put(o, c.ptr, 19);
+            o[-9] = ' ';
+        } else {
+            *ret_field = i;
+            why = csv_cell(w, &o, c, v->datetime >> i & 1, &qualified[i]);
+        }
+    }
+    if (why || o == out->buf + before) { /* refused, or a blank line */
+        out->buf[before] = 0;
+        return whole_row(w, entity, cells, index, v, ret_field, reterr);
+    }
+    if (copied & v->quoted)
+        note_qualified(qualified, copied & v->quoted);
+    o = put(o, row_end(w), end_n);
+    *o = 0;
+    out->len = (size_t)(o - out->buf);
+    w->written[entity].rows++;
+    if (w->format.utf16)
+        widen(&s->held, w->text.buf, w->text.len);
+    return s->held.len >= BLOCK_OCTETS ? spool_flush(w, s, reterr) : EC_OK;
 }
 
 static const char *xml_row(struct dmf_writer *w, const struct dmf_entity *e, const struct spool *s,

@@ -31,6 +31,24 @@ void dmf_writer_leave_out_empty(struct dmf_writer *w);
  */
 enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const bool *datetime,
                        size_t *ret_field, struct err *reterr);
+/*
+ * The same from a row of another CSV with the same delimiter and qualifier, of which the caller knows that it is well formed, UTF-8
+ * and without control characters: cells that are to go as they stand there are copied, those that stand together in one piece.
+ * Of entities with at most 64 fields.
+ */
+struct dmf_verbatim {
+    const int *columns; /* per field of the entity: its column in that row, -1 = it has none */
+    uint64_t adjacent; /* per field, a bit each: its column is the one behind that of the field before */
+    uint64_t datetime; /* per field: a date-time */
+    /* of the row */
+    const char *const *begin; /* column c of that row is [begin[c], begin[c + 1] - 1), qualifiers included */
+    size_t octets; /* from begin[0] to the end of the row */
+    uint64_t same; /* per field: it goes as it stands there */
+    uint64_t quoted; /* per field: it stands in qualifiers there */
+};
+/* index[i]: where in `cells` field i of the entity is. */
+enum ec dmf_writer_verbatim_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const size_t *index,
+                                const struct dmf_verbatim *v, size_t *ret_field, struct err *reterr);
 /* NULL, or why the cell cannot travel in this format. */
 const char *dmf_unfit(const struct dmf_format *f, struct cell c);
 /* Octets of an entity's data file so far, uncompressed. */

@@ -33,10 +33,26 @@ static bool csv_same_row(const struct csv_row *a, const struct csv_row *b)
 }
 
 /* What a regular row says about its octets must be so. */
-static bool csv_traits_hold(const struct csv_row *row)
+static bool csv_traits_hold(const struct csv_row *row, char delimiter, char quote)
 {
     if (!row->regular)
         return true;
+    for (size_t i = 0; i < row->n && i < 64; i++) {
+        const struct cell c = row->cells[i];
+        bool quoted = row->quoted >> i & 1, needed = row->needed >> i & 1,
+             special = c.len && (memchr(c.ptr, quote, c.len) || memchr(c.ptr, delimiter, c.len) ||
+                                 memchr(c.ptr, '\n', c.len) || memchr(c.ptr, '\r', c.len));
+
+        if (needed != special || (needed && !quoted) || (c.ptr && !c.len && !quoted))
+            return false;
+        if (row->begin) { /* as it stands in the file */
+            const char *p = row->begin[i];
+            size_t n = (size_t)(row->begin[i + 1] - 1 - p);
+
+            if (quoted ? n < c.len + 2 || *p != quote : n != c.len || (n && memcmp(p, c.ptr, n) != 0))
+                return false;
+        }
+    }
     for (size_t i = 0; i < row->n; i++)
         for (size_t k = 0; k < row->cells[i].len; k++) {
             unsigned char c = (unsigned char)row->cells[i].ptr[k];
@@ -69,7 +85,8 @@ static bool csv_pair_same(const char *p, size_t n, const struct csv_dialect *dia
         rc = borrowed ? csv_next_borrowed(a, &ma, &ra, &more_a, NULL) : csv_next(a, &ma, &ra, &more_a, NULL);
         same = rc == csv_next(b, &mb, &rb, &more_b, NULL) && (rc || more_a == more_b);
         if (same && !rc && more_a)
-            same = csv_same_row(&ra, &rb) && csv_traits_hold(&ra);
+            same = csv_same_row(&ra, &rb) && csv_traits_hold(&ra, dialect->delimiter ? dialect->delimiter : ',',
+                                                             dialect->quote ? dialect->quote : '"');
     }
     csv_close(a);
     csv_close(b);

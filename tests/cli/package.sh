@@ -1,0 +1,90 @@
+#!/bin/sh
+# package.sh -- packages without a network: build, show, where a row came from, and that the quick way gives the same packages.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/job.sh"
+JOB_CUSTOMERS=3000
+job_start "$W/t"
+cd "$W/t.ws" || exit 1
+dmfsync plan
+stop_emulator # from here on nobody listens
+B=.dmfsync/packages/build
+
+# Quotes around every cell change nothing: the packages are the same.
+dmfsync package build
+cp -r "$B" "$W/bare"
+mkdir "$W/bare.sources" && cp sources/*.csv "$W/bare.sources"
+sed -i '2,$s/^\([a-z]*\),\([^,"]*\),/"\1","\2",/' sources/payment_terms.csv sources/customer_groups.csv
+dmfsync package build
+same "the same packages from a file with more quotes" "" "$(diff -r "$W/bare" "$B" | grep -v lines.zst)"
+cp "$W/bare.sources"/*.csv sources/
+
+run 10 "build ends with 10, since rows are rejected" package build
+cp -r "$B" "$W/first"
+run 10 "build again, with --json" package build --json
+same "every rejected row is listed, once" "$(jsql "select sum(json_extract(value, '\$.rejected')) from json_each(j, '\$.data.maps')")" "$(tail -n +2 "$B/rejects.csv" | wc -l)"
+packed=$(jsql "select sum(json_extract(value, '\$.packed')) from json_each(j, '\$.data.maps')")
+same "rows: packed, rejected and of other companies sum up" 0 "$(jsql "select count(*) from json_each(j, '\$.data.maps') m where json_extract(m.value, '\$.rows') <> json_extract(m.value, '\$.packed') + json_extract(m.value, '\$.rejected') + json_extract(m.value, '\$.other_companies')")"
+same "the same files again, octet for octet" "" "$(diff -r "$W/first" "$B" | grep -v lines.zst)"
+DMFSYNC_TEST_NO_QUICK=1 dmfsync package build
+same "the slow way gives the same files" "" "$(diff -r "$W/first" "$B" | grep -v lines.zst)"
+for jobs in 1 7; do
+    dmfsync package build --jobs $jobs
+    same "the same files by $jobs threads" "" "$(diff -r "$W/first" "$B" | grep -v lines.zst)"
+done
+DMFSYNC_LOAD_COMPRESSOR=zlib dmfsync package build --out "$W/zlib" --json
+same "another compressor, the same digests" "" "$(sqlite3 :memory: "select json_extract(a.value, '\$.file') from json_each(cast(readfile('$W/first/packages.json') as text), '\$.packages') a join json_each(cast(readfile('$W/zlib/packages.json') as text), '\$.packages') b on json_extract(a.value, '\$.file') = json_extract(b.value, '\$.file') where json_extract(a.value, '\$.digest') <> json_extract(b.value, '\$.digest')")"
+has "the compressor is recorded in the package" "dmfsync; zlib" "$W/zlib/currencies-0001.zip"
+
+# Every row of a package leads back to its line.
+p=$B/customers-usmf-0001.zip
+unzip -p "$p" 'Customers V3.csv' | iconv -f utf-16le -t utf-8 | tr -d '\r' >"$W/rows.csv"
+bad=0 rows=$(($(wc -l <"$W/rows.csv") - 1))
+for n in 1 2 77 500 $rows; do
+    dmfsync package show "$p" --row "$n" --json
+    line=$(json '$.data.row.line')
+    account=$(sed -n "$((n + 1))p" "$W/rows.csv" | cut -d, -f1)
+    sed -n "${line}p" sources/customers.csv | grep -q "^usmf,$account," || bad=$((bad + 1))
+done
+same "rows lead back to their lines" 0 "$bad"
+run 2 "a row that the package does not have" package show "$p" --row $((rows + 1))
+run 2 "an entity that it does not have" package show "$p" --row 1 --entity Vendors
+echo >>sources/customers.csv
+dmfsync package show "$p" --row 5
+has "a source that was changed since is named so" "changed since" "$W/out"
+run 0 "show lists the entities" package show "$p" --fields
+has "with their rows" "$rows rows" "$W/out"
+has "and fields" "CUSTOMERACCOUNT" "$W/out"
+run 3 "a file that is no package" package show sources/customers.csv
+run 4 "a folder with other things in it is not touched" package build --out sources
+
+# Slices, formats, several entities in one package
+DMFSYNC_LOAD_PACKAGE_ROWS=100 dmfsync package build customers --out "$W/sliced" --json
+same "no slice has more rows than asked for" 0 "$(jsql "select count(*) from json_each(j, '\$.data.packages') where json_extract(value, '\$.rows') > 100")"
+DMFSYNC_LOAD_PACKAGE_OCTETS=20000 dmfsync package build customers --out "$W/octets" --json
+result "slices by octets" "$(jsql "select count(*) < 10 from json_each(j, '\$.data.packages')")"
+for format in CSV-UTF8 XML-Element XML-Attribute; do
+    run 10 "in $format" package build --format $format --out "$W/$format" --json
+    same "in $format: as many rows" "$packed" "$(jsql "select sum(json_extract(value, '\$.packed')) from json_each(j, '\$.data.maps')")"
+done
+DMFSYNC_LOAD_DATA_FORMAT=Own DMFSYNC_LOAD_CSV_FORMAT='encoding:utf-8, delimiter:semicolon, qualifier:single' DMFSYNC_LOAD_CSV_QUOTES=doubled \
+    dmfsync package build customers --out "$W/own"
+unzip -p "$W/own/customers-usmf-0001.zip" 'Customers V3.csv' | head -1 >"$W/header"
+has "a CSV format of one's own" "CUSTOMERACCOUNT;ORGANIZATIONNAME" "$W/header"
+DMFSYNC_LOAD_CSV_FORMAT='delimiter:sausage' dmfsync package build customers --out "$W/own"
+same "one that is not understood" 3 "$STATUS"
+run 10 "all entities together" package build --together --out "$W/together"
+run 0 "show the shared package" package show "$W/together/usmf.zip"
+has "entities of several waves, by level" "1/5/" "$W/out"
+dmfsync package show "$W/together/usmf.zip" --row 3 --entity "Customers V3" --json
+has "lineage of one entity among many" "customers.csv" "$W/out"
+
+# A value that CSV cannot carry: refused, or the map moves to XML.
+printf 'usmf,Q-1,"He said ""no""",Organization,10,USD,,No,,,,,No,No,,,,,,,,,,,\n' >>sources/customers.csv
+dmfsync package build customers --json
+grep -q 'ORGANIZATIONNAME,format' "$B/rejects.csv"
+result "refused in CSV, with the field" $? "$(tail -3 "$B/rejects.csv")"
+DMFSYNC_LOAD_UNFIT=xml dmfsync package build customers --out "$W/moved" --json
+same "or the map moves to XML" 1 "$(json '$.data.maps[0].moved_to_xml')"
+unzip -p "$W/moved/customers-usmf-0001.zip" 'Customers V3.xml' | tail -3 >"$W/xml"
+has "with the value as it is" "He said &quot;no&quot;" "$W/xml"
+finish
