@@ -169,14 +169,14 @@ static bool fake_one(struct fake_http *f, int fd, struct strbuf *in)
     else if (a.status != 204)
         strbuf_addf(&out, "Content-Length: %zu\r\n", a.body.len);
     strbuf_adds(&out, "\r\n");
-    keep = !a.drop && fake_send(fd, out.buf, out.len);
-    keep = keep && fake_send(fd, strbuf_str(&a.body), a.cut_at && a.cut_at < a.body.len ? a.cut_at : a.body.len);
-    keep = keep && !a.cut_at && !a.no_length;
-    if (!token) {
+    if (!token) { /* before the answer can arrive: the next request may follow at once */
         pthread_mutex_lock(&f->lock);
         f->now--;
         pthread_mutex_unlock(&f->lock);
     }
+    keep = !a.drop && fake_send(fd, out.buf, out.len);
+    keep = keep && fake_send(fd, strbuf_str(&a.body), a.cut_at && a.cut_at < a.body.len ? a.cut_at : a.body.len);
+    keep = keep && !a.cut_at && !a.no_length;
     strbuf_release(&a.head);
     strbuf_release(&a.body);
     strbuf_release(&out);
