@@ -18,6 +18,7 @@ struct dmf_entity {
     struct cell aot; /* TargetEntity, absent = left out */
     struct cell input_file; /* InputFilePath: name of the data file in the zip */
     struct cell source_format; /* name of the source data format record: CSV-Unicode, XML-Element ... */
+    struct cell sheet; /* ExcelSheetName: worksheet with the rows, mostly "Label_with_underscores$" */
     int unit, level, sequence;
     bool disabled;
     struct dmf_field *fields;

@@ -35,18 +35,6 @@ enum ec dmf_header_parse(const char *what, const char *p, size_t n, struct err *
 enum ec dmf_manifest_parse(const char *what, const char *p, size_t n, struct arena *a, struct dmf_package *ret,
                            struct err *reterr);
 
-/* One member of a zip being read: what it inflates to is counted against what the directory promised. */
-struct dmf_member {
-    zip_file_t *file;
-    char *name; /* "'Manifest.xml' of package 'x.zip'", for messages */
-    uint64_t size, got;
-    bool ended;
-};
-enum ec dmf_member_open(zip_t *z, uint64_t index, const char *path, struct dmf_member *ret, struct err *reterr);
-/* Octets read, 0 at the end (the CRC is right then), -1 with *reterr filled. */
-int64_t dmf_member_read(struct dmf_member *m, void *buf, size_t n, struct err *reterr);
-void dmf_member_close(struct dmf_member *m);
-
 /* The columns of a data file by staging name; XML brings new ones with any row. */
 struct dmf_columns {
     struct cell *staging;
@@ -59,8 +47,9 @@ size_t dmf_columns_add(struct dmf_columns *c, struct cell file_name);
 int dmf_columns_find(const struct dmf_columns *c, struct cell staging);
 
 struct dmf_xml_rows;
-/* fill gives the octets of the data file; everything else as dmf_rows_next(). */
+/* Gives octets: their number, 0 at the end, -1 with *reterr filled. */
 typedef int64_t dmf_fill(void *arg, void *buf, size_t n, struct err *reterr);
+/* fill gives the octets of the data file; everything else as dmf_rows_next(). */
 enum ec dmf_xml_rows_open(const char *name, dmf_fill *fill, void *arg, struct dmf_columns *columns,
                           struct dmf_xml_rows **ret, struct err *reterr);
 enum ec dmf_xml_rows_next(struct dmf_xml_rows *x, struct arena *a, struct cell **ret_cells, size_t *ret_n,

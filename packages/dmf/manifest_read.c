@@ -4,6 +4,7 @@
  * leaves no entities to expand.
  */
 #include "dmf/dmf_parts.h"
+#include "dmf/xml_stream.h"
 
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
@@ -13,7 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_ENTITIES = 5000, MAX_FIELDS = 10000 };
+/* A tree takes some hundred octets per tag. Real manifests have ten thousand tags per 100 entities. */
+enum { MAX_ENTITIES = 5000, MAX_FIELDS = 10000, MAX_TAGS = 2000000 };
 
 static void refuse_doctype(void *arg, const xmlChar *name, const xmlChar *external_id, const xmlChar *system_id)
 {
@@ -29,43 +31,25 @@ static void quiet(void *arg, xmlError *e)
     (void)arg, (void)e;
 }
 
-/*
- * The encoding to insist on: what the octets are, whatever the declaration says ("utf-16" stays in documents that a tool
- * has saved as UTF-8). NULL = let libxml2 decide. A BOM is passed over.
- */
-static const char *encoding_of(const char **p, size_t *n)
-{
-    const unsigned char *o = (const unsigned char *)*p;
-    size_t look = *n < 100 ? *n : 100;
-
-    if (*n >= 3 && o[0] == 0xEF && o[1] == 0xBB && o[2] == 0xBF) {
-        *p += 3, *n -= 3;
-        return "UTF-8";
-    }
-    if (*n >= 2 && ((o[0] == 0xFF && o[1] == 0xFE) || (o[0] == 0xFE && o[1] == 0xFF))) {
-        *p += 2, *n -= 2;
-        return o[0] == 0xFF ? "UTF-16LE" : "UTF-16BE";
-    }
-    if (*n >= 2 && o[0] == '<' && !o[1])
-        return "UTF-16LE";
-    if (*n >= 2 && !o[0] && o[1] == '<')
-        return "UTF-16BE";
-    for (size_t i = 0; i + 6 <= look && (*p)[i] != '>'; i++)
-        if (cell_ieq((struct cell){ *p + i, 6 }, CELL_LIT("utf-16")))
-            return "UTF-8";
-    return NULL;
-}
-
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static enum ec xml_load(const char *what, const char *p, size_t n, xmlDoc **ret, struct err *reterr)
 {
-    const char *encoding = encoding_of(&p, &n);
+    size_t bom;
+    const char *encoding = dmf_xml_encoding(p, n, &bom), *why;
+    struct xml_guard guard;
     xmlParserCtxt *c;
     xmlDoc *doc;
     bool doctype;
     enum ec rc = EC_OK;
 
+    xml_guard_begin(&guard, encoding);
+    p += bom, n -= bom;
+    why = xml_guard_pass(&guard, p, n);
+    if (why)
+        return err_set(reterr, EC_FORMAT, "%s has %s", what, why);
+    if (guard.tags > MAX_TAGS)
+        return err_set(reterr, EC_LIMIT, "%s has more than %d tags", what, MAX_TAGS);
     (void)pthread_once(&once, xmlInitParser);
     c = xmlNewParserCtxt();
     BUG_IF(!c, "libxml2 gave no parser");
@@ -186,6 +170,7 @@ static enum ec read_entity(const char *what, const xmlNode *node, struct arena *
         e->aot = CELL_ABSENT;
     e->input_file = text(node, "InputFilePath", a);
     e->source_format = text(node, "SourceFormat", a);
+    e->sheet = text(node, "ExcelSheetName", a);
     e->unit = number(node, "ExecutionUnit", a);
     e->level = number(node, "LevelInExecutionUnit", a);
     e->sequence = number(node, "SequenceInLevel", a);

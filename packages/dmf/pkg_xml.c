@@ -4,96 +4,49 @@
  * row.
  */
 #include "dmf/dmf_parts.h"
+#include "dmf/xml_stream.h"
 
-#include <libxml/parser.h>
-#include <libxml/xmlreader.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { MAX_ROW_OCTETS = 16 << 20, MAX_COLUMNS = 10000 };
 
 struct dmf_xml_rows {
     char *name;
-    dmf_fill *fill;
-    void *fill_arg;
     struct dmf_columns *columns;
-    xmlTextReader *reader;
-    struct err failed; /* of fill; libxml2 only hears -1 */
-    char why[160]; /* libxml2's own complaint */
-    int line;
+    struct xml_stream in;
     struct strbuf text; /* the row's values, one after the other */
     size_t *at, *len; /* per column; len SIZE_MAX = absent */
     size_t cap;
+    struct {
+        const char *name; /* as the parser keeps it */
+        size_t column;
+    } *known;
+    size_t n_known, known_cap, next; /* next: where the next name is expected */
     bool ended;
 };
-
-static int read_octets(void *arg, char *buf, int n)
-{
-    struct dmf_xml_rows *x = arg;
-    int64_t got = x->failed.code ? -1 : x->fill(x->fill_arg, buf, (size_t)n, &x->failed);
-
-    return (int)got;
-}
-
-static void complain(void *arg, xmlError *e)
-{
-    struct dmf_xml_rows *x = arg;
-
-    if (x->why[0] || !e->message)
-        return;
-    snprintf(x->why, sizeof(x->why), "%s", e->message);
-    x->why[strcspn(x->why, "\r\n")] = 0;
-    x->line = e->line;
-}
-
-static enum ec malformed(struct dmf_xml_rows *x, const char *why, struct err *reterr)
-{
-    if (x->failed.code) {
-        if (reterr)
-            *reterr = x->failed;
-        return x->failed.code;
-    }
-    if (why)
-        return err_set(reterr, EC_FORMAT, "%s, line %d: %s", x->name, xmlTextReaderGetParserLineNumber(x->reader),
-                       why);
-    return err_set(reterr, EC_FORMAT, "%s, line %d: not well-formed XML: %s", x->name, x->line,
-                   x->why[0] ? x->why : "it ends too early");
-}
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 enum ec dmf_xml_rows_open(const char *name, dmf_fill *fill, void *arg, struct dmf_columns *columns,
                           struct dmf_xml_rows **ret, struct err *reterr)
 {
     struct dmf_xml_rows *x = xcalloc(1, sizeof(*x));
-    enum ec rc = EC_OK;
-    int got = 0, type = 0;
+    int got = 0;
+    enum ec rc;
 
-    (void)pthread_once(&once, xmlInitParser);
     x->name = xstrdup(name);
-    x->fill = fill;
-    x->fill_arg = arg;
     x->columns = columns;
-    x->reader = xmlReaderForIO(read_octets, NULL, x, NULL, NULL, XML_PARSE_NONET);
-    if (!x->reader) {
-        rc = malformed(x, NULL, reterr);
+    rc = xml_stream_open(&x->in, x->name, fill, arg, reterr);
+    if (rc)
         goto out;
-    }
-    xmlTextReaderSetStructuredErrorHandler(x->reader, complain, x);
-    while ((got = xmlTextReaderRead(x->reader)) == 1) {
-        type = xmlTextReaderNodeType(x->reader);
-        if (type == XML_READER_TYPE_DOCUMENT_TYPE || type == XML_READER_TYPE_ELEMENT)
-            break;
-    }
-    if (got != 1)
-        rc = malformed(x, NULL, reterr);
-    else if (type == XML_READER_TYPE_DOCUMENT_TYPE)
-        rc = malformed(x, "a DOCTYPE, which a data file never has", reterr);
-    else if (strcmp((const char *)xmlTextReaderConstLocalName(x->reader), "Document") != 0)
-        rc = malformed(x, "the root element is not Document", reterr);
+    while ((got = xml_stream_next(&x->in, reterr)) == 1 && xml_type(&x->in) != XML_READER_TYPE_ELEMENT)
+        ;
+    if (got < 0)
+        rc = xml_stream_code(&x->in);
+    else if (!got)
+        rc = xml_stream_fail(&x->in, NULL, reterr);
+    else if (strcmp(xml_name(&x->in), "Document") != 0)
+        rc = xml_stream_fail(&x->in, "the root element is not Document", reterr);
     else
-        x->ended = xmlTextReaderIsEmptyElement(x->reader) == 1;
+        x->ended = xmlTextReaderIsEmptyElement(x->in.reader) == 1;
 out:
     if (rc)
         dmf_xml_rows_close(x);
@@ -102,10 +55,38 @@ out:
     return rc;
 }
 
+/*
+ * The column of a name. The parser keeps one copy of each name, so that the pointer tells them apart; rows mostly have
+ * their fields in one order.
+ */
+static size_t column_of(struct dmf_xml_rows *x, const char *name)
+{
+    size_t column;
+
+    if (x->next < x->n_known && x->known[x->next].name == name)
+        return x->known[x->next++].column;
+    for (size_t i = 0; i < x->n_known; i++)
+        if (x->known[i].name == name) {
+            x->next = i + 1;
+            return x->known[i].column;
+        }
+    if (x->n_known >= MAX_COLUMNS)
+        return SIZE_MAX;
+    column = dmf_columns_add(x->columns, cell_of(name));
+    if (x->n_known == x->known_cap) {
+        x->known_cap = x->known_cap ? x->known_cap * 2 : 64;
+        x->known = xrealloc(x->known, x->known_cap * sizeof(*x->known));
+    }
+    x->known[x->n_known].name = name;
+    x->known[x->n_known++].column = column;
+    x->next = x->n_known;
+    return column;
+}
+
 /* The place for the value of a field; SIZE_MAX = more columns than a data file can have. */
 static size_t place(struct dmf_xml_rows *x, const char *name)
 {
-    size_t i = x->columns->n > MAX_COLUMNS ? SIZE_MAX : dmf_columns_add(x->columns, cell_of(name));
+    size_t i = column_of(x, name);
 
     if (i == SIZE_MAX)
         return i;
@@ -120,86 +101,84 @@ static size_t place(struct dmf_xml_rows *x, const char *name)
     return i;
 }
 
-static bool keep(struct dmf_xml_rows *x, const char *name, const char *value, size_t n)
-{
-    size_t i = place(x, name);
-
-    if (i == SIZE_MAX || x->text.len + n > MAX_ROW_OCTETS)
-        return false;
-    x->at[i] = x->text.len;
-    x->len[i] = n;
-    strbuf_add(&x->text, value, n);
-    return true;
-}
-
-static bool is_text(int type)
-{
-    return type == XML_READER_TYPE_TEXT || type == XML_READER_TYPE_CDATA || type == XML_READER_TYPE_WHITESPACE ||
-           type == XML_READER_TYPE_SIGNIFICANT_WHITESPACE;
-}
-
 /* The element that the reader stands on is a field: its text goes into the row. Ends on its end tag. */
 static enum ec field(struct dmf_xml_rows *x, const char **ret_fault, struct err *reterr)
 {
-    int depth = xmlTextReaderDepth(x->reader), got;
-    size_t i = place(x, (const char *)xmlTextReaderConstLocalName(x->reader));
+    int depth = xmlTextReaderDepth(x->in.reader), got;
+    size_t i = place(x, xml_name(&x->in));
 
     if (i == SIZE_MAX)
-        return malformed(x, "more columns than a data file has", reterr);
+        return xml_stream_fail(&x->in, "more columns than a data file has", reterr);
+    if (x->len[i] != SIZE_MAX)
+        *ret_fault = "a field that is there twice";
     x->at[i] = x->text.len;
     x->len[i] = 0;
-    if (xmlTextReaderIsEmptyElement(x->reader) == 1)
+    if (xmlTextReaderIsEmptyElement(x->in.reader) == 1)
         return EC_OK;
-    while ((got = xmlTextReaderRead(x->reader)) == 1) {
-        int type = xmlTextReaderNodeType(x->reader);
+    while ((got = xml_stream_next(&x->in, reterr)) == 1) {
+        int type = xml_type(&x->in);
 
-        if (type == XML_READER_TYPE_END_ELEMENT && xmlTextReaderDepth(x->reader) == depth)
+        if (type == XML_READER_TYPE_END_ELEMENT && xmlTextReaderDepth(x->in.reader) == depth)
             return EC_OK;
         if (type == XML_READER_TYPE_ELEMENT)
             *ret_fault = "elements inside a field (a composite entity)";
-        if (type == XML_READER_TYPE_ENTITY_REFERENCE)
-            return malformed(x, "an entity that is not defined", reterr);
-        if (is_text(type)) {
-            const char *s = (const char *)xmlTextReaderConstValue(x->reader);
+        if (xml_is_text(type)) {
+            const char *s = (const char *)xmlTextReaderConstValue(x->in.reader);
             size_t n = strlen(s);
 
             if (x->text.len + n > MAX_ROW_OCTETS)
-                return malformed(x, "a row longer than rows can be", reterr);
+                return xml_stream_fail(&x->in, "a row longer than rows can be", reterr);
             strbuf_add(&x->text, s, n);
             x->len[i] += n;
         }
     }
-    return malformed(x, NULL, reterr);
+    return got < 0 ? xml_stream_code(&x->in) : xml_stream_fail(&x->in, NULL, reterr);
+}
+
+static enum ec attributes(struct dmf_xml_rows *x, const char **ret_fault, struct err *reterr)
+{
+    xmlTextReader *r = x->in.reader;
+    int got;
+
+    while ((got = xmlTextReaderMoveToNextAttribute(r)) == 1) {
+        const char *value = (const char *)xmlTextReaderConstValue(r);
+        size_t n = value ? strlen(value) : 0, i;
+
+        if (xmlTextReaderIsNamespaceDecl(r) == 1)
+            continue;
+        i = place(x, xml_name(&x->in));
+        if (i == SIZE_MAX || x->text.len + n > MAX_ROW_OCTETS)
+            return xml_stream_fail(&x->in, "a row longer than rows can be", reterr);
+        if (x->len[i] != SIZE_MAX)
+            *ret_fault = "a field that is there twice";
+        x->at[i] = x->text.len;
+        x->len[i] = n;
+        strbuf_add(&x->text, value ? value : "", n);
+    }
+    if (got < 0)
+        return xml_stream_fail(&x->in, NULL, reterr);
+    (void)xmlTextReaderMoveToElement(r);
+    return EC_OK;
 }
 
 /* The element that the reader stands on is a row. */
 static enum ec row(struct dmf_xml_rows *x, const char **ret_fault, struct err *reterr)
 {
-    xmlTextReader *r = x->reader;
-    int depth = xmlTextReaderDepth(r), got;
-    bool empty = xmlTextReaderIsEmptyElement(r) == 1;
+    int depth = xmlTextReaderDepth(x->in.reader), got;
+    bool empty = xmlTextReaderIsEmptyElement(x->in.reader) == 1;
+    enum ec rc;
 
     strbuf_reset(&x->text);
+    x->next = 0;
     for (size_t i = 0; i < x->cap; i++)
         x->len[i] = SIZE_MAX;
-    while ((got = xmlTextReaderMoveToNextAttribute(r)) == 1) {
-        const char *value = (const char *)xmlTextReaderConstValue(r);
+    rc = attributes(x, ret_fault, reterr);
+    if (rc || empty)
+        return rc;
+    while ((got = xml_stream_next(&x->in, reterr)) == 1) {
+        int type = xml_type(&x->in);
 
-        if (xmlTextReaderIsNamespaceDecl(r) == 1)
-            continue;
-        if (!keep(x, (const char *)xmlTextReaderConstLocalName(r), value ? value : "", value ? strlen(value) : 0))
-            return malformed(x, "a row longer than rows can be", reterr);
-    }
-    if (got < 0)
-        return malformed(x, NULL, reterr);
-    (void)xmlTextReaderMoveToElement(r);
-    if (empty)
-        return EC_OK;
-    while ((got = xmlTextReaderRead(r)) == 1) {
-        int type = xmlTextReaderNodeType(r);
-        enum ec rc;
-
-        if (type == XML_READER_TYPE_END_ELEMENT && xmlTextReaderDepth(r) == depth)
+        if (type == XML_READER_TYPE_END_ELEMENT && xmlTextReaderDepth(x->in.reader) == depth)
             return EC_OK;
         if (type == XML_READER_TYPE_TEXT || type == XML_READER_TYPE_CDATA)
             *ret_fault = "text outside of the fields";
@@ -209,7 +188,7 @@ static enum ec row(struct dmf_xml_rows *x, const char **ret_fault, struct err *r
         if (rc)
             return rc;
     }
-    return malformed(x, NULL, reterr);
+    return got < 0 ? xml_stream_code(&x->in) : xml_stream_fail(&x->in, NULL, reterr);
 }
 
 static void give(struct dmf_xml_rows *x, struct arena *a, struct cell **ret_cells, size_t *ret_n)
@@ -230,31 +209,35 @@ enum ec dmf_xml_rows_next(struct dmf_xml_rows *x, struct arena *a, struct cell *
     int got = 0;
     enum ec rc;
 
-    while (!x->ended && (got = xmlTextReaderRead(x->reader)) == 1)
-        if (xmlTextReaderNodeType(x->reader) == XML_READER_TYPE_ELEMENT) {
-            rc = row(x, ret_fault, reterr);
-            if (rc)
-                return rc;
-            give(x, a, ret_cells, ret_n);
-            *ret_more = true;
-            return EC_OK;
-        }
-    if (got < 0)
-        return malformed(x, NULL, reterr);
+    while (!x->ended && (got = xml_stream_next(&x->in, reterr)) == 1) {
+        int type = xml_type(&x->in);
+
+        if (xml_is_text(type) && type != XML_READER_TYPE_WHITESPACE && type != XML_READER_TYPE_SIGNIFICANT_WHITESPACE)
+            return xml_stream_fail(&x->in, "text outside of the rows", reterr);
+        if (type != XML_READER_TYPE_ELEMENT)
+            continue;
+        rc = row(x, ret_fault, reterr);
+        if (rc)
+            return rc;
+        give(x, a, ret_cells, ret_n);
+        *ret_more = true;
+        return EC_OK;
+    }
     if (x->ended) /* an empty document may still be followed by something */
-        while ((got = xmlTextReaderRead(x->reader)) == 1)
+        while ((got = xml_stream_next(&x->in, reterr)) == 1)
             ;
-    return got < 0 ? malformed(x, NULL, reterr) : EC_OK;
+    return got < 0 ? xml_stream_code(&x->in) : EC_OK;
 }
 
 void dmf_xml_rows_close(struct dmf_xml_rows *x)
 {
     if (!x)
         return;
-    xmlFreeTextReader(x->reader);
+    xml_stream_close(&x->in);
     strbuf_release(&x->text);
     free(x->at);
     free(x->len);
+    free(x->known);
     free(x->name);
     free(x);
 }

@@ -1,179 +1,35 @@
 #include "dmf/pkgread.h"
 #include "dmf/dmf_parts.h"
+#include "dmf/pkg_zip.h"
+#include "dmf/xlsx_parts.h"
+#include "dmf/xml_stream.h"
 
+#include "base/file.h"
 #include "data/csv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-enum { DEFAULT_MEMBERS = 10000, MAX_RATIO = 1000, RATIO_FLOOR = 1 << 16, MAX_DOCUMENT = 64 << 20 };
+enum { DEFAULT_MEMBERS = 10000, MAX_DOCUMENT = 64 << 20 };
 #define DEFAULT_MEMBER_OCTETS ((uint64_t)16 << 30)
 enum { MAX_ROW_OCTETS = 16 << 20 };
 
 struct dmf_reader {
-    char *path;
-    zip_t *zip;
+    char *path, *tmp_dir;
+    struct dmf_zip *zip;
+    struct dmf_limits limits;
     struct dmf_package package;
     struct arena a;
-    const char **names; /* of all members, sorted, case folded */
-    size_t n_names;
 };
-
-static const char *zip_text(int zerr, char *buf, size_t n)
-{
-    zip_error_t e;
-
-    zip_error_init_with_code(&e, zerr);
-    snprintf(buf, n, "%s", zip_error_strerror(&e));
-    zip_error_fini(&e);
-    return buf;
-}
-
-/* ---- one member ---- */
-
-enum ec dmf_member_open(zip_t *z, uint64_t index, const char *path, struct dmf_member *ret, struct err *reterr)
-{
-    zip_stat_t st;
-    zip_file_t *f;
-
-    if (zip_stat_index(z, index, 0, &st) || !(f = zip_fopen_index(z, index, 0)))
-        return err_set(reterr, EC_FORMAT, "package '%s', member %llu: %s", path, (unsigned long long)index,
-                       zip_strerror(z));
-    *ret = (struct dmf_member){ .file = f, .size = st.size };
-    ret->name = xmalloc(strlen(path) + strlen(st.name) + 32);
-    sprintf(ret->name, "'%s' of package '%s'", st.name, path);
-    return EC_OK;
-}
-
-int64_t dmf_member_read(struct dmf_member *m, void *buf, size_t n, struct err *reterr)
-{
-    zip_int64_t got;
-
-    if (m->ended)
-        return 0;
-    got = zip_fread(m->file, buf, n);
-    if (got < 0) {
-        err_set(reterr, EC_FORMAT, "%s is damaged: %s", m->name, zip_file_strerror(m->file));
-        return -1;
-    }
-    m->got += (uint64_t)got;
-    if (m->got > m->size || (!got && m->got < m->size)) {
-        err_set(reterr, EC_FORMAT, "%s is damaged: its size is not the one the package states", m->name);
-        return -1;
-    }
-    m->ended = got == 0;
-    return got;
-}
-
-void dmf_member_close(struct dmf_member *m)
-{
-    if (m->file)
-        zip_fclose(m->file);
-    free(m->name);
-    *m = (struct dmf_member){ 0 };
-}
 
 /* ---- the package ---- */
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static enum ec check_name(const char *path, const char *name, struct err *reterr)
-{
-    const char *what = NULL;
-
-    if (!*name)
-        what = "has no name";
-    else if (strchr(name, '/') || strchr(name, '\\') || strchr(name, ':'))
-        what = "has a folder in its name";
-    else if (!strcmp(name, "..") || !strcmp(name, "."))
-        what = "names a folder";
-    else if (utf8_valid_prefix(name, strlen(name)) < strlen(name))
-        what = "has a name that is not text";
-    return what ? err_set(reterr, EC_FORMAT, "package '%s': member '%.100s' %s", path, name, what) : EC_OK;
-}
-
-static enum ec check_member(const struct dmf_reader *r, const zip_stat_t *st, uint64_t max, struct err *reterr)
-{
-    const zip_uint64_t need = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
-
-    if ((st->valid & need) != need)
-        return err_set(reterr, EC_FORMAT, "package '%s': member '%s' does not state its sizes", r->path, st->name);
-    if (st->encryption_method != ZIP_EM_NONE)
-        return err_set(reterr, EC_FORMAT, "package '%s': member '%s' is encrypted", r->path, st->name);
-    if (st->comp_method != ZIP_CM_STORE && st->comp_method != ZIP_CM_DEFLATE)
-        return err_set(reterr, EC_FORMAT,
-                       "package '%s': member '%s' is compressed by method %u, which data packages "
-                       "do not use",
-                       r->path, st->name, st->comp_method);
-    if (st->size > max)
-        return err_set(reterr, EC_LIMIT, "package '%s': member '%s' inflates to %llu octets, over the limit of %llu",
-                       r->path, st->name, (unsigned long long)st->size, (unsigned long long)max);
-    if (st->size > RATIO_FLOOR && st->size / MAX_RATIO > st->comp_size)
-        return err_set(reterr, EC_LIMIT, "package '%s': member '%s' inflates to over %d times its size", r->path,
-                       st->name, MAX_RATIO);
-    return EC_OK;
-}
-
-/* Everything that the directory can be checked for before a member is read. */
-static enum ec check_directory(struct dmf_reader *r, const struct dmf_limits *lim, struct err *reterr)
-{
-    size_t max_members = lim && lim->max_members ? lim->max_members : DEFAULT_MEMBERS;
-    uint64_t max = lim && lim->max_member ? lim->max_member : DEFAULT_MEMBER_OCTETS, packed = 0;
-    zip_int64_t n = zip_get_num_entries(r->zip, 0);
-    struct stat st;
-
-    if (n < 0 || (uint64_t)n > max_members)
-        return err_set(reterr, EC_LIMIT, "package '%s' has %lld members, over the limit of %zu", r->path,
-                       (long long)n, max_members);
-    r->names = arena_zalloc(&r->a, ((size_t)n + 1) * sizeof(*r->names));
-    for (zip_int64_t i = 0; i < n; i++) {
-        zip_stat_t z;
-        enum ec rc;
-
-        if (zip_stat_index(r->zip, (zip_uint64_t)i, 0, &z) || !(z.valid & ZIP_STAT_NAME))
-            return err_set(reterr, EC_FORMAT, "package '%s', member %lld: %s", r->path, (long long)i,
-                           zip_strerror(r->zip));
-        rc = check_name(r->path, z.name, reterr);
-        if (!rc)
-            rc = check_member(r, &z, max, reterr);
-        if (rc)
-            return rc;
-        packed = z.comp_size > UINT64_MAX - packed ? UINT64_MAX : packed + z.comp_size;
-        r->names[i] = cell_cstr(&r->a, cell_lower(&r->a, cell_of(z.name)));
-    }
-    r->n_names = (size_t)n;
-    /* Members that share octets of the file are how a small zip inflates without end. */
-    if (!stat(r->path, &st) && packed > (uint64_t)st.st_size)
-        return err_set(reterr, EC_FORMAT, "package '%s': its members overlap", r->path);
-    qsort(r->names, r->n_names, sizeof(*r->names), by_name);
-    for (size_t i = 1; i < r->n_names; i++)
-        if (!strcmp(r->names[i - 1], r->names[i]))
-            return err_set(reterr, EC_FORMAT, "package '%s' has two members named '%.100s'", r->path, r->names[i]);
-    return EC_OK;
-}
-
-/* Index of a member by name, case ignored; -1 = not there. */
-static int64_t locate(const struct dmf_reader *r, struct cell name)
-{
-    zip_int64_t n = zip_get_num_entries(r->zip, 0);
-
-    for (zip_int64_t i = 0; i < n && !cell_blank(name); i++) {
-        const char *has = zip_get_name(r->zip, (zip_uint64_t)i, 0);
-
-        if (has && cell_ieq(cell_of(has), name))
-            return i;
-    }
-    return -1;
-}
-
 static enum ec read_document(struct dmf_reader *r, const char *name, struct strbuf *out, struct err *reterr)
 {
-    int64_t at = locate(r, cell_of(name)), got;
+    int64_t at = dmf_zip_find(r->zip, cell_of(name)), got;
     struct dmf_member m;
     enum ec rc;
 
@@ -181,7 +37,7 @@ static enum ec read_document(struct dmf_reader *r, const char *name, struct strb
         err_set(reterr, EC_FORMAT, "'%s' is not a data package: it has no %s", r->path, name);
         return err_hint(reterr, "a data package has PackageHeader.xml and Manifest.xml at its root");
     }
-    rc = dmf_member_open(r->zip, (uint64_t)at, r->path, &m, reterr);
+    rc = dmf_member_open(r->zip, at, &m, reterr);
     if (rc)
         return rc;
     if (m.size > MAX_DOCUMENT)
@@ -222,20 +78,14 @@ enum ec dmf_reader_open(const char *path, const char *tmp_dir, const struct dmf_
                         struct err *reterr)
 {
     struct dmf_reader *r = xcalloc(1, sizeof(*r));
-    char text[120];
-    int zerr = 0;
+    struct dmf_zip_rules rules = { .kind = "a data package" };
     enum ec rc;
 
-    (void)tmp_dir; /* every format read so far is streamed */
     r->path = xstrdup(path);
-    errno = 0;
-    r->zip = zip_open(path, ZIP_RDONLY, &zerr);
-    if (!r->zip && (zerr == ZIP_ER_NOENT || zerr == ZIP_ER_OPEN || zerr == ZIP_ER_READ))
-        rc = err_errno(reterr, zerr == ZIP_ER_NOENT ? EC_NOTFOUND : EC_IO, errno, "open package '%s'", path);
-    else if (!r->zip)
-        rc = err_set(reterr, EC_FORMAT, "'%s' is not a data package: %s", path, zip_text(zerr, text, sizeof(text)));
-    else
-        rc = check_directory(r, lim, reterr);
+    r->tmp_dir = xstrdup(tmp_dir);
+    r->limits.max_member = rules.max_member = lim && lim->max_member ? lim->max_member : DEFAULT_MEMBER_OCTETS;
+    r->limits.max_members = rules.max_members = lim && lim->max_members ? lim->max_members : DEFAULT_MEMBERS;
+    rc = dmf_zip_open_path(path, arena_printf(&r->a, "package '%s'", path), &rules, &r->zip, reterr);
     if (!rc)
         rc = read_documents(r, reterr);
     if (rc)
@@ -254,10 +104,10 @@ void dmf_reader_close(struct dmf_reader *r)
 {
     if (!r)
         return;
-    if (r->zip)
-        zip_discard(r->zip);
+    dmf_zip_close(r->zip);
     arena_release(&r->a);
     free(r->path);
+    free(r->tmp_dir);
     free(r);
 }
 
@@ -272,6 +122,7 @@ struct dmf_rows {
     size_t header_n;
     int *position; /* CSV: column per header cell */
     struct dmf_xml_rows *xml;
+    struct xlsx_reader *xlsx;
 };
 
 size_t dmf_columns_add(struct dmf_columns *c, struct cell file_name)
@@ -391,11 +242,108 @@ static enum ec open_csv(struct dmf_rows *s, const struct dmf_format *csv, struct
     return EC_OK;
 }
 
-static bool is_excel(const struct dmf_rows *s, const struct dmf_entity *e)
+/* ---- Excel ---- */
+
+/* A workbook is a zip, which is read from both ends: the member becomes a file that no folder lists. */
+static enum ec spill(struct dmf_rows *s, const char *tmp_dir, int *ret_fd, struct err *reterr)
 {
-    return cell_ieq(e->source_format, CELL_LIT("EXCEL")) || (s->head_n >= 4 && !memcmp(s->head, "PK\3\4", 4)) ||
-           (e->input_file.len > 5 &&
-            cell_ieq((struct cell){ e->input_file.ptr + e->input_file.len - 5, 5 }, CELL_LIT(".xlsx")));
+    char *path = arena_printf(&s->columns.a, "%s/xlsx-XXXXXX", tmp_dir), buf[65536];
+    int fd = mkostemp(path, O_CLOEXEC);
+    int64_t got;
+    enum ec rc = EC_OK;
+
+    if (fd < 0)
+        return err_errno(reterr, EC_IO, errno, "create a file in '%s'", tmp_dir);
+    (void)unlink(path);
+    while (!rc && (got = fill(s, buf, sizeof(buf), reterr)) != 0)
+        rc = got < 0 ? EC_FORMAT : file_write_all(fd, buf, (size_t)got, path, reterr);
+    if (rc)
+        close(fd);
+    else
+        *ret_fd = fd;
+    return rc;
+}
+
+static enum ec open_xlsx(struct dmf_rows *s, const struct dmf_reader *r, const struct dmf_entity *e,
+                         struct err *reterr)
+{
+    struct xlsx_options o = { .tmp_dir = r->tmp_dir,
+                              .max_member = r->limits.max_member,
+                              .max_members = r->limits.max_members,
+                              .packed = s->m.packed,
+                              .sheet = cell_cstr(&s->columns.a, e->sheet) };
+    const struct cell *header;
+    int fd;
+    enum ec rc = spill(s, r->tmp_dir, &fd, reterr);
+
+    if (rc)
+        return rc;
+    rc = xlsx_open_fd(fd, s->m.name, &o, &s->xlsx, reterr);
+    if (rc)
+        return rc;
+    header = xlsx_header(s->xlsx, &s->header_n);
+    for (size_t i = 0; i < s->header_n; i++) {
+        dmf_columns_add(&s->columns, header[i]);
+        if (s->columns.n != i + 1)
+            return err_set(reterr, EC_FORMAT, "%s: column '" CELL_FMT "' is there twice", s->m.name,
+                           CELL_ARG(header[i]));
+    }
+    return EC_OK;
+}
+
+static enum ec next_xlsx(struct dmf_rows *s, struct arena *a, struct cell **ret_cells, size_t *ret_n,
+                         const char **ret_fault, bool *ret_more, struct err *reterr)
+{
+    struct xlsx_row row;
+    enum ec rc = xlsx_next(s->xlsx, a, &row, ret_more, reterr);
+
+    if (rc || !*ret_more)
+        return rc;
+    for (size_t i = 0; i < row.n; i++) /* as in CSV, a column without a value is empty text */
+        if (cell_absent(row.cells[i]))
+            row.cells[i] = CELL_LIT("");
+    *ret_cells = row.cells;
+    *ret_n = row.n;
+    *ret_fault = row.fault;
+    return EC_OK;
+}
+
+/* ---- any format ---- */
+
+static bool ends_in(struct cell name, const char *extension)
+{
+    size_t n = strlen(extension);
+
+    return name.len > n && cell_ieq((struct cell){ name.ptr + name.len - n, n }, (struct cell){ extension, n });
+}
+
+/*
+ * The member with an entity's rows: the one that the manifest names; or, since F&O drops characters that file names cannot
+ * have ("Country/regions" is in "Countryregions.csv"), that name or the label without them. -1 = none: F&O leaves the
+ * file of an entity without rows out.
+ */
+static int64_t find_member(const struct dmf_reader *r, const struct dmf_entity *e, struct arena *a)
+{
+    static const char *const EXTENSIONS[] = { ".csv", ".xml", ".xlsx", ".txt" };
+    struct cell name = e->input_file;
+    int64_t at = dmf_zip_find(r->zip, name);
+
+    if (at < 0 && !cell_blank(name))
+        at = dmf_zip_find(r->zip, cell_of(dmf_file_name(name, "", a)));
+    for (size_t i = name.len; at < 0 && i-- > 0;) /* "C:\data\Customers.csv" */
+        if (name.ptr[i] == '/' || name.ptr[i] == '\\') {
+            at = dmf_zip_find(r->zip, (struct cell){ name.ptr + i + 1, name.len - i - 1 });
+            break;
+        }
+    for (size_t i = 0; i < COUNT(EXTENSIONS) && at < 0; i++)
+        at = dmf_zip_find(r->zip, cell_of(dmf_file_name(e->label, EXTENSIONS[i], a)));
+    return at;
+}
+
+/* 1997's format, and that of workbooks with a password. */
+static bool is_ole(const struct dmf_rows *s)
+{
+    return s->head_n >= 4 && !memcmp(s->head, "\xD0\xCF\x11\xE0", 4);
 }
 
 enum ec dmf_rows_open(struct dmf_reader *r, size_t entity, const struct dmf_format *csv, struct dmf_rows **ret,
@@ -415,20 +363,24 @@ enum ec dmf_rows_open(struct dmf_reader *r, size_t entity, const struct dmf_form
         (void)dmf_format_named(cell_cstr(&r->a, e->source_format), &format);
     s = xcalloc(1, sizeof(*s));
     s->columns.entity = e;
-    at = locate(r, e->input_file);
-    if (at < 0) { /* F&O leaves the file of an entity without rows out */
+    at = find_member(r, e, &s->columns.a);
+    if (at < 0) {
         *ret = s;
         return EC_OK;
     }
-    rc = dmf_member_open(r->zip, (uint64_t)at, r->path, &s->m, reterr);
+    rc = dmf_member_open(r->zip, at, &s->m, reterr);
     if (!rc)
         rc = look(s, reterr);
     if (rc)
         goto out;
     first = first_character(s);
-    if (is_excel(s, e)) {
-        rc = err_set(reterr, EC_FORMAT, "%s is an Excel workbook, which cannot be read", s->m.name);
-        err_hint(reterr, "export with the source data format CSV-Unicode or XML-Element");
+    if (is_ole(s)) {
+        rc = err_set(reterr, EC_FORMAT, "%s is a workbook with a password, or one of before 2007", s->m.name);
+        err_hint(reterr, "save it as .xlsx without a password");
+    } else if (s->head_n >= 4 && !memcmp(s->head, "PK\3\4", 4)) {
+        rc = open_xlsx(s, r, e, reterr);
+    } else if (s->head_n && (cell_ieq(e->source_format, CELL_LIT("EXCEL")) || ends_in(e->input_file, ".xlsx"))) {
+        rc = err_set(reterr, EC_FORMAT, "%s is no Excel workbook, as its name or format says", s->m.name);
     } else if (first == '<') {
         rc = dmf_xml_rows_open(s->m.name, fill, s, &s->columns, &s->xml, reterr);
     } else if (s->head_n) {
@@ -491,6 +443,8 @@ enum ec dmf_rows_next(struct dmf_rows *s, struct arena *a, struct cell **ret_cel
         rc = next_csv(s, a, ret_cells, ret_n, ret_fault, ret_more, reterr);
     else if (s->xml)
         rc = dmf_xml_rows_next(s->xml, a, ret_cells, ret_n, ret_fault, ret_more, reterr);
+    else if (s->xlsx)
+        rc = next_xlsx(s, a, ret_cells, ret_n, ret_fault, ret_more, reterr);
     return rc || *ret_more ? rc : drain(s, reterr);
 }
 
@@ -500,6 +454,7 @@ void dmf_rows_close(struct dmf_rows *s)
         return;
     csv_close(s->csv);
     dmf_xml_rows_close(s->xml);
+    xlsx_close(s->xlsx);
     dmf_member_close(&s->m);
     free(s->columns.staging);
     arena_release(&s->columns.a);

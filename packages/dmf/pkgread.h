@@ -21,7 +21,8 @@ enum ec dmf_reader_open(const char *path, const char *tmp_dir, const struct dmf_
 const struct dmf_package *dmf_reader_package(const struct dmf_reader *r);
 /*
  * Rows of one entity: columns are given by staging name, through the entity's field map (a column that the map does not
- * have keeps its own name). An entity whose file is missing has no rows. EXCEL data is EC_FORMAT with a hint.
+ * have keeps its own name). An entity whose file is missing has no rows. The format is told by looking at the file: XML,
+ * an Excel workbook (xlsx.h), else CSV in the dialect given.
  */
 struct dmf_rows;
 enum ec dmf_rows_open(struct dmf_reader *r, size_t entity, const struct dmf_format *csv, struct dmf_rows **ret,
