@@ -31,12 +31,42 @@ const char *ec_word(enum ec code)
     return (unsigned)code < COUNT(CODES) ? CODES[code].word : "internal";
 }
 
-/* Messages are one line: service texts contain CR, LF and tabs. */
+/* Octets of the UTF-8 character that begins at p, 0 = none does (data/cell.h has the full decoder, one layer up). */
+static int character(const unsigned char *p)
+{
+    static const struct {
+        unsigned char from, to, first_min, first_max; /* lead octets, and what may follow them first */
+        int n;
+    } FORMS[] = {
+        { 0xC2, 0xDF, 0x80, 0xBF, 2 }, { 0xE0, 0xE0, 0xA0, 0xBF, 3 }, { 0xE1, 0xEC, 0x80, 0xBF, 3 },
+        { 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 }, { 0xF0, 0xF0, 0x90, 0xBF, 4 },
+        { 0xF1, 0xF3, 0x80, 0xBF, 4 }, { 0xF4, 0xF4, 0x80, 0x8F, 4 },
+    };
+
+    for (size_t i = 0; i < COUNT(FORMS); i++) {
+        if (p[0] < FORMS[i].from || p[0] > FORMS[i].to || p[1] < FORMS[i].first_min || p[1] > FORMS[i].first_max)
+            continue;
+        for (int k = 2; k < FORMS[i].n; k++)
+            if (p[k] < 0x80 || p[k] > 0xBF)
+                return 0;
+        return FORMS[i].n;
+    }
+    return 0;
+}
+
+/* Messages are one line of UTF-8: service texts contain CR, LF and tabs, files contain anything, and long texts are cut. */
 static void one_line(char *s)
 {
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+    while (*s) {
+        unsigned char c = (unsigned char)*s;
+        int n = c < 0x80 ? 1 : character((unsigned char *)s);
+
+        if (c < 0x20 || c == 0x7f)
             *s = ' ';
+        else if (!n)
+            *s = '?';
+        s += n ? n : 1;
+    }
 }
 
 static enum ec set_va(struct err *e, enum ec code, const char *fmt, va_list ap)

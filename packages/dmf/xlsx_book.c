@@ -36,10 +36,8 @@ bool xlsx_attribute(struct xml_stream *in, const char *name, char *out, size_t s
 
         if (strcmp(xml_name(in), name) != 0 || xmlTextReaderIsNamespaceDecl(in->reader) == 1)
             continue;
-        found = value && strlen(value) < size;
-        if (found)
-            strcpy(out, value);
-        break;
+        found = value != NULL;
+        snprintf(out, size, "%s", value ? value : "");
     }
     (void)xmlTextReaderMoveToElement(in->reader);
     return found;

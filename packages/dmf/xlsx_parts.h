@@ -15,7 +15,7 @@ struct xlsx_part {
 /* Must not move in memory. */
 enum ec xlsx_part_open(struct xlsx_part *p, struct dmf_zip *zip, int64_t member, struct err *reterr);
 void xlsx_part_close(struct xlsx_part *p);
-/* Value of an attribute of the element that the stream stands on, copied; false = not there, or too long. */
+/* Value of an attribute of the element that the stream stands on, copied; one that is too long is cut. False = not there. */
 bool xlsx_attribute(struct xml_stream *in, const char *name, char *out, size_t size);
 
 /* ---- the workbook: where its parts are ---- */

@@ -150,4 +150,100 @@ static inline void read_rows(const char *path, struct strbuf *out, struct err *e
     assert_int_equal(files_in("tmp"), 0);
 }
 
+/* ---- zips octet by octet, for what libzip would not write ---- */
+
+static inline void put_le(struct strbuf *b, uint64_t v, int octets)
+{
+    for (; octets-- > 0; v >>= 8)
+        strbuf_addc(b, (char)v);
+}
+
+static inline uint32_t crc_of(const void *data, size_t n)
+{
+    const unsigned char *p = data;
+    uint32_t c = UINT32_MAX;
+
+    while (n--) {
+        c ^= *p++;
+        for (int k = 0; k < 8; k++)
+            c = c >> 1 ^ (c & 1 ? 0xEDB88320 : 0);
+    }
+    return ~c;
+}
+
+/* One member, stored. Local header (central NULL) or directory entry. */
+static inline void put_header(struct strbuf *b, bool central, const struct part *p, uint64_t at, bool zip64)
+{
+    size_t n = p->n ? p->n : strlen(p->text), name = strlen(p->name);
+    uint64_t size = zip64 ? UINT32_MAX : n;
+
+    put_le(b, central ? 0x02014b50 : 0x04034b50, 4);
+    if (central)
+        put_le(b, 45, 2);
+    put_le(b, 45, 2);
+    put_le(b, 0, 4); /* flags, stored */
+    put_le(b, 0x21 << 16, 4);
+    put_le(b, crc_of(p->text, n), 4);
+    put_le(b, size, 4);
+    put_le(b, size, 4);
+    put_le(b, name, 2);
+    put_le(b, zip64 ? (central ? 28 : 20) : 0, 2);
+    if (central) {
+        put_le(b, 0, 10);
+        put_le(b, zip64 ? UINT32_MAX : at, 4);
+    }
+    strbuf_add(b, p->name, name);
+    if (zip64) {
+        put_le(b, 1, 2);
+        put_le(b, central ? 24 : 16, 2);
+        put_le(b, n, 8);
+        put_le(b, n, 8);
+        if (central)
+            put_le(b, at, 8);
+    }
+}
+
+static inline void build_raw(const char *path, const struct part *parts, size_t n, bool zip64)
+{
+    struct strbuf b = STRBUF(0), directory = STRBUF(0);
+    struct err e = { 0 };
+    uint64_t at;
+
+    for (size_t i = 0; i < n; i++) {
+        put_header(&directory, true, &parts[i], b.len, zip64);
+        put_header(&b, false, &parts[i], b.len, zip64);
+        strbuf_add(&b, parts[i].text, parts[i].n ? parts[i].n : strlen(parts[i].text));
+    }
+    at = b.len;
+    strbuf_add(&b, directory.buf, directory.len);
+    if (zip64 || n > UINT16_MAX - 1) {
+        uint64_t end = b.len;
+
+        put_le(&b, 0x06064b50, 4);
+        put_le(&b, 44, 8);
+        put_le(&b, 45 | 45 << 16, 4);
+        put_le(&b, 0, 8);
+        put_le(&b, n, 8);
+        put_le(&b, n, 8);
+        put_le(&b, directory.len, 8);
+        put_le(&b, at, 8);
+        put_le(&b, 0x07064b50, 4);
+        put_le(&b, 0, 4);
+        put_le(&b, end, 8);
+        put_le(&b, 1, 4);
+        n = UINT16_MAX, at = UINT32_MAX;
+        directory.len = UINT32_MAX;
+    }
+    put_le(&b, 0x06054b50, 4);
+    put_le(&b, 0, 4);
+    put_le(&b, n, 2);
+    put_le(&b, n, 2);
+    put_le(&b, directory.len, 4);
+    put_le(&b, at, 4);
+    put_le(&b, 0, 2);
+    CHECK_OK(file_write_atomic(path, b.buf, b.len, 0600, &e), &e);
+    strbuf_release(&b);
+    strbuf_release(&directory);
+}
+
 #endif
