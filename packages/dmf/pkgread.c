@@ -187,20 +187,6 @@ static enum ec look(struct dmf_rows *s, struct err *reterr)
     return EC_OK;
 }
 
-/* The first character that is not blank, the BOM passed over, in any of the encodings; 0 = none. */
-static int first_character(const struct dmf_rows *s)
-{
-    size_t i = 0;
-
-    if (s->head_n >= 3 && !memcmp(s->head, "\xEF\xBB\xBF", 3))
-        i = 3;
-    else if (s->head_n >= 2 && (!memcmp(s->head, "\xFF\xFE", 2) || !memcmp(s->head, "\xFE\xFF", 2)))
-        i = 2;
-    while (i < s->head_n && (!s->head[i] || strchr(" \t\r\n", s->head[i])))
-        i++;
-    return i < s->head_n ? s->head[i] : 0;
-}
-
 /*
  * F&O marks its Unicode files with a BOM. Without one the header decides, whose names are ASCII: a NUL beside the first
  * character is UTF-16, whatever the format is called.
@@ -210,6 +196,28 @@ static enum text_encoding encoding_of(const struct dmf_rows *s)
     if (s->head_n >= 2 && s->head[0] && !s->head[1])
         return ENC_UTF16LE;
     return s->head_n >= 2 && !s->head[0] && s->head[1] ? ENC_UTF16BE : ENC_AUTO;
+}
+
+/* The first character that is not blank, the BOM passed over, in any of the encodings; 0 = none, or not ASCII. */
+static unsigned first_character(const struct dmf_rows *s)
+{
+    const unsigned char *p = s->head;
+    enum text_encoding encoding = encoding_of(s);
+    size_t i = 0, width = 1;
+    unsigned c = 0;
+
+    if (s->head_n >= 3 && !memcmp(p, "\xEF\xBB\xBF", 3))
+        i = 3;
+    else if (s->head_n >= 2 && (!memcmp(p, "\xFF\xFE", 2) || !memcmp(p, "\xFE\xFF", 2)))
+        i = 2, encoding = p[0] == 0xFF ? ENC_UTF16LE : ENC_UTF16BE;
+    if (encoding != ENC_AUTO)
+        width = 2;
+    for (; i + width <= s->head_n; i += width) {
+        c = width == 1 ? p[i] : encoding == ENC_UTF16LE ? (unsigned)(p[i] | p[i + 1] << 8) : (unsigned)(p[i] << 8 | p[i + 1]);
+        if (c && (c > 127 || !strchr(" \t\r\n", (int)c)))
+            break;
+    }
+    return i + width <= s->head_n && c < 128 ? c : 0;
 }
 
 static enum ec open_csv(struct dmf_rows *s, const struct dmf_format *csv, struct err *reterr)
@@ -353,7 +361,7 @@ enum ec dmf_rows_open(struct dmf_reader *r, size_t entity, const struct dmf_form
     struct dmf_rows *s;
     struct dmf_format format = { .kind = DMF_CSV, .delimiter = ',', .qualifier = '"' };
     int64_t at;
-    int first;
+    unsigned first;
     enum ec rc;
 
     BUG_IF(entity >= r->package.n, "rows of an entity that the package does not have");

@@ -150,6 +150,45 @@ static inline void read_rows(const char *path, struct strbuf *out, struct err *e
     assert_int_equal(files_in("tmp"), 0);
 }
 
+/* All rows of an entity, as the cells of its fields. A faulty row fails the test. */
+static inline char *all_rows(const char *path, size_t entity, const struct dmf_entity *fields, const struct dmf_format *f,
+                      struct arena *out)
+{
+    struct dmf_reader *r = NULL;
+    struct dmf_rows *s = NULL;
+    struct strbuf text = STRBUF(0);
+    struct arena a = { 0 };
+    struct err e = { 0 };
+    bool more = true;
+    char *ret;
+
+    CHECK_OK(dmf_reader_open(path, "tmp", NULL, &r, &e), &e);
+    CHECK_OK(dmf_rows_open(r, entity, f, &s, &e), &e);
+    while (more) {
+        struct cell *cells;
+        const char *fault;
+        size_t n;
+
+        CHECK_OK(dmf_rows_next(s, &a, &cells, &n, &fault, &more, &e), &e);
+        for (size_t i = 0; i < fields->n && more; i++) {
+            int c = dmf_rows_column(s, fields->fields[i].staging);
+            struct cell v = c >= 0 && (size_t)c < n ? cells[c] : CELL_LIT("");
+
+            CHECK(!fault, "%s: %s", path, fault);
+            strbuf_addf(&text, "%zu:", v.len);
+            strbuf_add(&text, v.ptr, v.len);
+        }
+        strbuf_addc(&text, '\n');
+        arena_reset(&a);
+    }
+    dmf_rows_close(s);
+    dmf_reader_close(r);
+    arena_release(&a);
+    ret = arena_strdup(out, strbuf_str(&text));
+    strbuf_release(&text);
+    return ret;
+}
+
 /* ---- zips octet by octet, for what libzip would not write ---- */
 
 static inline void put_le(struct strbuf *b, uint64_t v, int octets)

@@ -139,6 +139,10 @@ static void data_files(void **state)
           "\xFF\xFE"
           "C\0o\0d\0e\0\n\0001\0\n\0",
           16, "1/~;", "" },
+        { "UTF-16, and an octet of the first character is '<'",
+          "\xFF\xFE"
+          "<\x0F\r\0\n\0001\0\r\0\n\0",
+          14, "~/~;", "" },
         { "a header and nothing else", "Code,NAME\r\n", 0, "", "" },
         { "a column twice", "Code,NAME,code\r\n", 0, "E", "twice" },
         { "a column without a name", "Code,,NAME\r\n", 0, "E", "column 2" },
@@ -388,44 +392,6 @@ static void errors_are_text(void **state)
 }
 
 /* ---- real packages ---- */
-
-static char *all_rows(const char *path, size_t entity, const struct dmf_entity *fields, const struct dmf_format *f,
-                      struct arena *out)
-{
-    struct dmf_reader *r = NULL;
-    struct dmf_rows *s = NULL;
-    struct strbuf text = STRBUF(0);
-    struct arena a = { 0 };
-    struct err e = { 0 };
-    bool more = true;
-    char *ret;
-
-    CHECK_OK(dmf_reader_open(path, "tmp", NULL, &r, &e), &e);
-    CHECK_OK(dmf_rows_open(r, entity, f, &s, &e), &e);
-    while (more) {
-        struct cell *cells;
-        const char *fault;
-        size_t n;
-
-        CHECK_OK(dmf_rows_next(s, &a, &cells, &n, &fault, &more, &e), &e);
-        for (size_t i = 0; i < fields->n && more; i++) {
-            int c = dmf_rows_column(s, fields->fields[i].staging);
-            struct cell v = c >= 0 && (size_t)c < n ? cells[c] : CELL_LIT("");
-
-            CHECK(!fault, "%s: %s", path, fault);
-            strbuf_addf(&text, "%zu:", v.len);
-            strbuf_add(&text, v.ptr, v.len);
-        }
-        strbuf_addc(&text, '\n');
-        arena_reset(&a);
-    }
-    dmf_rows_close(s);
-    dmf_reader_close(r);
-    arena_release(&a);
-    ret = arena_strdup(out, strbuf_str(&text));
-    strbuf_release(&text);
-    return ret;
-}
 
 static void write_again(const char *path, const struct dmf_package *p, const struct dmf_format *f, const char *to)
 {
