@@ -20,7 +20,7 @@ struct dmf_xml_rows {
     struct {
         const char *name; /* as the parser keeps it */
         size_t column;
-    } *known;
+    } * known;
     size_t n_known, known_cap, next; /* next: where the next name is expected */
     bool ended;
 };

@@ -248,8 +248,8 @@ static enum ec check_sizes(const struct dmf_zip *z, const struct place *e, struc
         return refuse(z, e, EC_LIMIT, why, reterr);
     }
     snprintf(why, sizeof(why), "inflates to over %d times its size", MAX_RATIO);
-    if (e->size > RATIO_FLOOR && (e->size / MAX_RATIO > e->packed ||
-                                  (z->rules.packed && e->size / MAX_RATIO > z->rules.packed)))
+    if (e->size > RATIO_FLOOR &&
+        (e->size / MAX_RATIO > e->packed || (z->rules.packed && e->size / MAX_RATIO > z->rules.packed)))
         return refuse(z, e, EC_LIMIT, why, reterr);
     if (e->method == ZIP_CM_STORE && e->size != e->packed)
         return refuse(z, e, EC_FORMAT, "is stored, but states two sizes", reterr);
@@ -280,7 +280,8 @@ static enum ec check_local(const struct dmf_zip *z, const struct directory *d, s
     e->end = e->at + LOCAL_OCTETS + e->raw_n + get16(p + 28);
     room = e->end < d->at ? d->at - e->end : 0;
     if (e->end > d->at || e->packed > room)
-        return refuse(z, e, EC_FORMAT, "lies outside of the zip: its size is not the one the directory states", reterr);
+        return refuse(z, e, EC_FORMAT, "lies outside of the zip: its size is not the one the directory states",
+                      reterr);
     e->end += e->packed;
     return EC_OK;
 }

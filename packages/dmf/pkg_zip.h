@@ -18,7 +18,8 @@ struct dmf_zip_rules {
     bool folders; /* names may have folders in them */
     size_t max_members;
     uint64_t max_member;
-    uint64_t packed; /* octets that the zip itself was inflated from: its members' ratio counts from there; 0 = its size */
+    uint64_t
+        packed; /* octets that the zip itself was inflated from: its members' ratio counts from there; 0 = its size */
 };
 struct dmf_zip;
 /* `fd` is a regular file and belongs to the zip from here on, whatever comes of it. `what`: "package 'x.zip'". */

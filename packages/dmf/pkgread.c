@@ -213,7 +213,9 @@ static unsigned first_character(const struct dmf_rows *s)
     if (encoding != ENC_AUTO)
         width = 2;
     for (; i + width <= s->head_n; i += width) {
-        c = width == 1 ? p[i] : encoding == ENC_UTF16LE ? (unsigned)(p[i] | p[i + 1] << 8) : (unsigned)(p[i] << 8 | p[i + 1]);
+        c = width == 1                ? p[i]
+            : encoding == ENC_UTF16LE ? (unsigned)(p[i] | p[i + 1] << 8)
+                                      : (unsigned)(p[i] << 8 | p[i + 1]);
         if (c && (c > 127 || !strchr(" \t\r\n", (int)c)))
             break;
     }

@@ -147,16 +147,17 @@ static enum ec shared_text(struct xlsx_reader *r, size_t column, struct err *ret
                  (unsigned long long)xlsx_strings_count(r->strings));
         return fail_at(r, column, why, reterr);
     }
-    rc = xlsx_strings_get(r->strings, (uint64_t)i,
-                          r->text.len < XLSX_MAX_ROW_OCTETS ? XLSX_MAX_ROW_OCTETS - r->text.len : 0, &r->text, reterr);
+    rc =
+        xlsx_strings_get(r->strings, (uint64_t)i,
+                         r->text.len < XLSX_MAX_ROW_OCTETS ? XLSX_MAX_ROW_OCTETS - r->text.len : 0, &r->text, reterr);
     return rc == EC_LIMIT ? err_ctx(reterr, rc, "%s, row %llu", r->what, (unsigned long long)r->line) : rc;
 }
 
 static void number_value(struct xlsx_reader *r, size_t column, enum xlsx_kind kind)
 {
     struct cell c = { strbuf_str(&r->value), r->value.len };
-    const char *why = kind == XLSX_NUMBER ? xlsx_number(c, &r->text)
-                                          : xlsx_date(c, kind, r->book.from_1904, &r->text);
+    const char *why =
+        kind == XLSX_NUMBER ? xlsx_number(c, &r->text) : xlsx_date(c, kind, r->book.from_1904, &r->text);
 
     if (why)
         set_fault(r, column, why);

@@ -241,7 +241,8 @@ enum { MS_PER_DAY = 86400000, BEFORE_1900 = 693594, BEFORE_1904 = 695055, LAST_D
 static void civil(int64_t days, int *y, int *m, int *d)
 {
     int64_t z = days + 306, era = z / 146097, doe = z - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365,
+            doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     int64_t mp = (5 * doy + 2) / 153;
 
     *d = (int)(doy - (153 * mp + 2) / 5 + 1);
@@ -306,8 +307,9 @@ const char *xlsx_date(struct cell text, enum xlsx_kind kind, bool from_1904, str
     }
     day = day_of(serial, from_1904);
     if (day < 0)
-        return !serial ? "day 0 of 1900, which is no date" : serial == 60 ? "29 February 1900, which is no date"
-                                                                         : "a date beyond the year 9999";
+        return !serial        ? "day 0 of 1900, which is no date"
+               : serial == 60 ? "29 February 1900, which is no date"
+                              : "a date beyond the year 9999";
     civil(day, &y, &m, &d);
     strbuf_addf(out, "%04d-%02d-%02d", y, m, d);
     if (kind != XLSX_DATE || ms) {

@@ -8,16 +8,18 @@
 
 #include "dmf/xlsx_parts.h"
 
-static const char RELS[] = "<Relationships><Relationship Id=\"a\" Type=\"x/officeDocument\" Target=\"xl/workbook.xml\"/>"
-                           "</Relationships>";
+static const char RELS[] =
+    "<Relationships><Relationship Id=\"a\" Type=\"x/officeDocument\" Target=\"xl/workbook.xml\"/>"
+    "</Relationships>";
 static const char BOOK_RELS[] =
     "<Relationships><Relationship Id=\"r1\" Type=\"x/worksheet\" Target=\"worksheets/sheet1.xml\"/><Relationship "
     "Id=\"r2\" Type=\"x/sharedStrings\" Target=\"sharedStrings.xml\"/><Relationship Id=\"r3\" Type=\"x/styles\" "
     "Target=\"styles.xml\"/></Relationships>";
 static const char BOOK[] = "<workbook><sheets><sheet name=\"S\" id=\"r1\"/></sheets></workbook>";
-static const char STYLES[] = "<styleSheet><numFmts><numFmt numFmtId=\"170\" formatCode=\"[h]:mm\"/></numFmts><cellXfs>"
-                             "<xf numFmtId=\"0\"/><xf numFmtId=\"14\"/><xf numFmtId=\"22\"/><xf numFmtId=\"21\"/>"
-                             "<xf numFmtId=\"170\"/></cellXfs></styleSheet>";
+static const char STYLES[] =
+    "<styleSheet><numFmts><numFmt numFmtId=\"170\" formatCode=\"[h]:mm\"/></numFmts><cellXfs>"
+    "<xf numFmtId=\"0\"/><xf numFmtId=\"14\"/><xf numFmtId=\"22\"/><xf numFmtId=\"21\"/>"
+    "<xf numFmtId=\"170\"/></cellXfs></styleSheet>";
 
 static void read_rows(int fd)
 {

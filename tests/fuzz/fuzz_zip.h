@@ -139,15 +139,15 @@ static inline enum ec fuzz_rows(struct dmf_reader *r, size_t entity, const struc
     return rc;
 }
 
-#define FUZZ_HEADER                                                                                                \
-    "<DataManagementPackageHeader xmlns=\"http://schemas.microsoft.com/dynamics/2015/01/DataManagement\">"         \
+#define FUZZ_HEADER                                                                                                  \
+    "<DataManagementPackageHeader xmlns=\"http://schemas.microsoft.com/dynamics/2015/01/DataManagement\">"           \
     "<ManifestType>Microsoft.Dynamics.AX.Framework.Tools.DataManagement.Serialization.DataManagementPackageManifest" \
-    "</ManifestType><PackageType>DefinitionGroup</PackageType><PackageVersion>2</PackageVersion>"                  \
+    "</ManifestType><PackageType>DefinitionGroup</PackageType><PackageVersion>2</PackageVersion>"                    \
     "</DataManagementPackageHeader>"
-#define FUZZ_MANIFEST                                                                                           \
-    "<DataManagementPackageManifest><PackageEntityList><DataManagementPackageEntityData><EntityMapList>"        \
+#define FUZZ_MANIFEST                                                                                             \
+    "<DataManagementPackageManifest><PackageEntityList><DataManagementPackageEntityData><EntityMapList>"          \
     "<EntityMap><EntityField>CODE</EntityField><XMLField>Code</XMLField></EntityMap><EntityMap><EntityField>NAME" \
-    "</EntityField></EntityMap></EntityMapList><EntityName>W</EntityName><InputFilePath>w.csv</InputFilePath>"  \
+    "</EntityField></EntityMap></EntityMapList><EntityName>W</EntityName><InputFilePath>w.csv</InputFilePath>"    \
     "</DataManagementPackageEntityData></PackageEntityList></DataManagementPackageManifest>"
 
 /* The reader of a package with one data file, w.csv. The manifest is ours, so that it opens. */

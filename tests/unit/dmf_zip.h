@@ -151,8 +151,8 @@ static inline void read_rows(const char *path, struct strbuf *out, struct err *e
 }
 
 /* All rows of an entity, as the cells of its fields. A faulty row fails the test. */
-static inline char *all_rows(const char *path, size_t entity, const struct dmf_entity *fields, const struct dmf_format *f,
-                      struct arena *out)
+static inline char *all_rows(const char *path, size_t entity, const struct dmf_entity *fields,
+                             const struct dmf_format *f, struct arena *out)
 {
     struct dmf_reader *r = NULL;
     struct dmf_rows *s = NULL;

@@ -37,10 +37,23 @@ static void port_line(const char *text, const char *name, char ret[static 80])
 
 static void start(struct tenant *t)
 {
-    char *argv[] = { getenv("DMFSYNC_EMULATOR"), "--dir",     "tenant",  "--port",      "0",
-                     "--ports-file",             "ports",     "--seed",  "7",           "--quiet",
-                     "--knob",                   "d1_ms=0",   "--knob",  "d2_ms=0",     "--knob",
-                     "entity_ms=0",              NULL };
+    char *argv[] = { getenv("DMFSYNC_EMULATOR"),
+                     "--dir",
+                     "tenant",
+                     "--port",
+                     "0",
+                     "--ports-file",
+                     "ports",
+                     "--seed",
+                     "7",
+                     "--quiet",
+                     "--knob",
+                     "d1_ms=0",
+                     "--knob",
+                     "d2_ms=0",
+                     "--knob",
+                     "entity_ms=0",
+                     NULL };
     struct http_config hc = { .user_agent = "test" };
     struct auth_config user = { .authority = t->login,
                                 .tenant = "contoso",
@@ -83,7 +96,9 @@ static void add_row(struct tenant *t, const char *body)
 
 static void export(struct tenant *t, const char *format, const char *path)
 {
-    struct erp_project project = { .name = format, .entity_label = "Customer groups", .source_format = format, .description = "test" };
+    struct erp_project project = {
+        .name = format, .entity_label = "Customer groups", .source_format = format, .description = "test"
+    };
     enum erp_status status = ERP_PENDING;
     struct arena a = { 0 };
     struct err e = { 0 };
@@ -119,10 +134,12 @@ static void every_format(void **state)
         skip();
     start(&t);
     for (int i = 0; i < 300; i++)
-        add_row(&t, arena_printf(&a,
-                                 "{\"entity\":\"Customer groups\",\"company\":\"usmf\",\"values\":{\"CUSTOMERGROUPID\":\"X%d\","
-                                 "\"DESCRIPTION\":\"M\\u00fcller, %d <&> \\ud83d\\ude00\"}}",
-                                 i, i));
+        add_row(&t,
+                arena_printf(
+                    &a,
+                    "{\"entity\":\"Customer groups\",\"company\":\"usmf\",\"values\":{\"CUSTOMERGROUPID\":\"X%d\","
+                    "\"DESCRIPTION\":\"M\\u00fcller, %d <&> \\ud83d\\ude00\"}}",
+                    i, i));
     CHECK_OK(dir_make("tmp", 0700, &e), &e);
     for (size_t i = 0; i < COUNT(FORMATS); i++) {
         struct dmf_format f = { .kind = DMF_CSV, .delimiter = ',', .qualifier = '"' };
@@ -139,7 +156,8 @@ static void every_format(void **state)
     }
     for (const char *p = first; (p = strchr(p, '\n')); p++)
         lines++;
-    CHECK(lines > 300 && strstr(first, "M\xC3\xBCller, 299 <&> \xF0\x9F\x98\x80"), "%zu lines: %.1000s", lines, first);
+    CHECK(lines > 300 && strstr(first, "M\xC3\xBCller, 299 <&> \xF0\x9F\x98\x80"), "%zu lines: %.1000s", lines,
+          first);
     erp_close(t.erp);
     http_free(t.http);
     kill(t.pid, SIGTERM);

@@ -242,7 +242,9 @@ static void overlap(void **state)
 }
 
 #define ROWS "Code,NAME\r\n1,a\r\n2,b\r\n"
-static const struct part GOOD[] = { { "PackageHeader.xml", HEADER }, { "Manifest.xml", MANIFEST }, { "w.csv", ROWS } };
+static const struct part GOOD[] = { { "PackageHeader.xml", HEADER },
+                                    { "Manifest.xml", MANIFEST },
+                                    { "w.csv", ROWS } };
 
 /* Directories that lie. Members: 0 header, 1 manifest, 2 w.csv; all stored. */
 static void lies(void **state)
@@ -296,7 +298,8 @@ static void lies(void **state)
 static void sizes(void **state)
 {
     static const int DIFFERENCES[] = { -1, 1, -20, 1000 };
-    static const char LONG[] = "Code,NAME\r\n1,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
+    static const char LONG[] =
+        "Code,NAME\r\n1,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
     struct part parts[] = { { "PackageHeader.xml", HEADER }, { "Manifest.xml", MANIFEST }, { "w.csv", LONG } };
 
     (void)state;
@@ -385,8 +388,8 @@ static void many_members(void **state)
 /* The classic expansions, in each document that a package has. A clear error at once, and little memory. */
 static void expansions(void **state)
 {
-    static const char LAUGHS[] =
-        "<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;\">]>";
+    static const char LAUGHS[] = "<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b "
+                                 "\"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;\">]>";
     static const char *const FILES[] = { "PackageHeader.xml", "Manifest.xml", "w.csv" };
     static const char *const TEXTS[] = { HEADER, MANIFEST, "<Document><W Code=\"&c;\"/></Document>" };
 
@@ -401,7 +404,10 @@ static void expansions(void **state)
         switch (k / 3) {
         case 0: strbuf_addf(&evil, "%s%s", LAUGHS, TEXTS[at]); break;
         case 1: strbuf_addf(&evil, "<!DOCTYPE x SYSTEM \"file:///etc/passwd\">%s", TEXTS[at]); break;
-        case 2: strbuf_addf(&evil, "<!-- <x> --><?p ?><!DOCTYPE x [<!ENTITY %% p SYSTEM \"http://127.0.0.1/\">%%p;]>%s", TEXTS[at]); break;
+        case 2:
+            strbuf_addf(&evil, "<!-- <x> --><?p ?><!DOCTYPE x [<!ENTITY %% p SYSTEM \"http://127.0.0.1/\">%%p;]>%s",
+                        TEXTS[at]);
+            break;
         case 3: /* each attribute is compared with every other */
             strbuf_adds(&evil, "<Document><W");
             for (int i = 0; i < 300000; i++)
@@ -437,8 +443,9 @@ static void harmless(void **state)
     struct err e = { 0 };
 
     (void)state;
-    strbuf_adds(&data, "<!-- ' <!DOCTYPE x> - > --><Document><?p ' <!DOCTYPE ?><W Code='[CDATA[' NAME=\">='\"/><W><Code>"
-                       "<![CDATA[<!DOCTYPE ' ]] > ");
+    strbuf_adds(&data,
+                "<!-- ' <!DOCTYPE x> - > --><Document><?p ' <!DOCTYPE ?><W Code='[CDATA[' NAME=\">='\"/><W><Code>"
+                "<![CDATA[<!DOCTYPE ' ]] > ");
     for (int i = 0; i < 3000; i++)
         strbuf_adds(&data, "= \"");
     strbuf_adds(&data, "]]></Code></W><W Code='");
@@ -457,10 +464,12 @@ static void harmless(void **state)
 static void nested_bomb(void **state)
 {
     static char sheet[6 << 20];
-    struct part book[] = { { "xl/worksheets/sheet1.xml", sheet, sizeof(sheet), 0, false },
-                           { "xl/workbook.xml", "<workbook><sheets><sheet name=\"a\" id=\"a\"/></sheets></workbook>" },
-                           { "xl/_rels/workbook.xml.rels", "<Relationships><Relationship Id=\"a\" Type=\"x/worksheet\" "
-                                                           "Target=\"worksheets/sheet1.xml\"/></Relationships>" } };
+    struct part book[] = {
+        { "xl/worksheets/sheet1.xml", sheet, sizeof(sheet), 0, false },
+        { "xl/workbook.xml", "<workbook><sheets><sheet name=\"a\" id=\"a\"/></sheets></workbook>" },
+        { "xl/_rels/workbook.xml.rels", "<Relationships><Relationship Id=\"a\" Type=\"x/worksheet\" "
+                                        "Target=\"worksheets/sheet1.xml\"/></Relationships>" }
+    };
     struct strbuf inner = STRBUF(0), got = STRBUF(0);
     struct err e = { 0 };
 
@@ -478,7 +487,8 @@ static void nested_bomb(void **state)
         build("b.zip", parts, 3);
         read_rows("b.zip", &got, &e);
         CHECK(!strcmp(got.buf, "E") && e.code == EC_LIMIT, "%s %s", got.buf, e.msg);
-        CHECK(strstr(e.msg, "'w.csv' of package 'b.zip': member 'xl/worksheets/sheet1.xml' inflates to over 1000 times"),
+        CHECK(strstr(e.msg,
+                     "'w.csv' of package 'b.zip': member 'xl/worksheets/sheet1.xml' inflates to over 1000 times"),
               "%s", e.msg);
         /* An encrypted member, and a directory that lies, inside. */
         tamper("b.xlsx", false, 0, 8, 2, 1);
@@ -496,7 +506,8 @@ static void nested_bomb(void **state)
 /* Nothing is ever written under a member's name: the folder and the one above it stay as they are. */
 static void nothing_outside(void **state)
 {
-    static const char *const NAMES[] = { "../escaped", "/tmp/dmfsync-escaped", "..\\escaped", "escaped", "c:escaped" };
+    static const char *const NAMES[] = { "../escaped", "/tmp/dmfsync-escaped", "..\\escaped", "escaped",
+                                         "c:escaped" };
     struct err e = { 0 };
     size_t here, above;
 
@@ -549,9 +560,9 @@ static void broken_zips(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(packages),    cmocka_unit_test(not_a_zip),    cmocka_unit_test(overlap),
-        cmocka_unit_test(lies),        cmocka_unit_test(sizes),        cmocka_unit_test(every_octet),
-        cmocka_unit_test(expansions),  cmocka_unit_test(harmless),     cmocka_unit_test(many_members),
+        cmocka_unit_test(packages),    cmocka_unit_test(not_a_zip),       cmocka_unit_test(overlap),
+        cmocka_unit_test(lies),        cmocka_unit_test(sizes),           cmocka_unit_test(every_octet),
+        cmocka_unit_test(expansions),  cmocka_unit_test(harmless),        cmocka_unit_test(many_members),
         cmocka_unit_test(nested_bomb), cmocka_unit_test(nothing_outside), cmocka_unit_test(broken_zips),
     };
 

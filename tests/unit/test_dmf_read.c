@@ -264,9 +264,10 @@ static void real_package(void **state)
 /* What F&O and people leave out, add, or spell otherwise. */
 static void oddities(void **state)
 {
-#define NAMED(label, file) \
-    "<DataManagementPackageEntityData><EntityMapList>" MAP("CODE", "Code") MAP("NAME", "NAME") "</EntityMapList><EntityName>" \
-    label "</EntityName>" file "</DataManagementPackageEntityData>"
+#define NAMED(label, file)                                                            \
+    "<DataManagementPackageEntityData><EntityMapList>" MAP("CODE", "Code")            \
+        MAP("NAME", "NAME") "</EntityMapList><EntityName>" label "</EntityName>" file \
+                            "</DataManagementPackageEntityData>"
 #define FILE_OF(name) "<InputFilePath>" name "</InputFilePath>"
 #define ROWS "Code,NAME\r\n1,a\r\n"
     static const struct {
@@ -274,7 +275,8 @@ static void oddities(void **state)
     } CASES[] = {
         { "as named", NAMED("Widgets", FILE_OF("w.csv")), "w.csv", "1/a;" },
         { "in another case", NAMED("Widgets", FILE_OF("W.CSV")), "w.csv", "1/a;" },
-        { "characters dropped", NAMED("Country/regions", FILE_OF("Country/regions.csv")), "Countryregions.csv", "1/a;" },
+        { "characters dropped", NAMED("Country/regions", FILE_OF("Country/regions.csv")), "Countryregions.csv",
+          "1/a;" },
         { "not the file behind the slash", NAMED("A/b", FILE_OF("A/b.csv")), "Ab.csv", "1/a;" },
         { "by its label", NAMED("Country/regions", FILE_OF("x.csv")), "countryRegions.csv", "1/a;" },
         { "by its label, no name at all", NAMED("Country/regions", ""), "Countryregions.txt", "1/a;" },
@@ -282,18 +284,23 @@ static void oddities(void **state)
         { "a path of somebody's machine", NAMED("Widgets", FILE_OF("C:\\data\\w.csv")), "w.csv", "1/a;" },
         { "not there", NAMED("Widgets", FILE_OF("x.csv")), "w.csv", "" },
         { "elements that are not known",
-          "<DataManagementPackageEntityData><Another><EntityName>x</EntityName></Another><EntityMapList><Odd/><EntityMap>"
+          "<DataManagementPackageEntityData><Another><EntityName>x</EntityName></Another><EntityMapList><Odd/"
+          "><EntityMap>"
           "<ArrayIndex>0</ArrayIndex><EntityField>NAME</EntityField><EntityFieldConversionList i:nil=\"true\" />"
           "<New>1</New><XMLField>Code</XMLField></EntityMap></EntityMapList><EntityName>W</EntityName>"
-          "<InputFilePath>w.csv</InputFilePath><QueryData>00ff\n00ff</QueryData><ValidationStatus>Yes</ValidationStatus>"
+          "<InputFilePath>w.csv</InputFilePath><QueryData>00ff\n00ff</QueryData><ValidationStatus>Yes</"
+          "ValidationStatus>"
           "</DataManagementPackageEntityData>",
           "w.csv", "E" }, /* Code is NAME here, and so is NAME */
-        { "no field map", "<DataManagementPackageEntityData><EntityMapList i:nil=\"true\" /><EntityName>W</EntityName>"
-                          "<InputFilePath>w.csv</InputFilePath></DataManagementPackageEntityData>", "w.csv", "1/a;" },
+        { "no field map",
+          "<DataManagementPackageEntityData><EntityMapList i:nil=\"true\" /><EntityName>W</EntityName>"
+          "<InputFilePath>w.csv</InputFilePath></DataManagementPackageEntityData>",
+          "w.csv", "1/a;" },
         { "a map without XMLField",
           "<DataManagementPackageEntityData><EntityMapList><EntityMap><EntityField>Code</EntityField><XMLField "
           "i:nil=\"true\"/></EntityMap></EntityMapList><EntityName>W</EntityName><InputFilePath>w.csv</InputFilePath>"
-          "</DataManagementPackageEntityData>", "w.csv", "1/a;" },
+          "</DataManagementPackageEntityData>",
+          "w.csv", "1/a;" },
     };
 
     (void)state;
@@ -315,7 +322,10 @@ static void oddities(void **state)
                 build("o.zip", parts, 4);
             read_rows("o.zip", &got, &e);
             CHECK_STR(strbuf_str(&got), CASES[i].want, "%s, %s (%s)", CASES[i].name,
-                      stored == 2 ? "zip64" : stored ? "stored" : "deflated", e.msg);
+                      stored == 2 ? "zip64"
+                      : stored    ? "stored"
+                                  : "deflated",
+                      e.msg);
         }
         strbuf_release(&manifest);
         strbuf_release(&got);
@@ -325,9 +335,9 @@ static void oddities(void **state)
 /* A workbook in a package: its sheet by ExcelSheetName, its columns through the field map. */
 static void excel_in_a_package(void **state)
 {
-#define SHEET_OF(column, value)                                                                                     \
-    "<worksheet><sheetData><row><c t=\"str\"><v>" column "</v></c><c t=\"str\"><v>Name</v></c></row><row><c><v>" value \
-    "</v></c></row></sheetData></worksheet>"
+#define SHEET_OF(column, value)                          \
+    "<worksheet><sheetData><row><c t=\"str\"><v>" column \
+    "</v></c><c t=\"str\"><v>Name</v></c></row><row><c><v>" value "</v></c></row></sheetData></worksheet>"
     static const struct part BOOK[] = {
         { "xl/workbook.xml", "<workbook><sheets><sheet name=\"One\" id=\"a\"/><sheet name=\"Two_words\" id=\"b\"/>"
                              "</sheets></workbook>" },
@@ -350,9 +360,12 @@ static void excel_in_a_package(void **state)
                                 { "Widgets.xlsx", book.buf, book.len, 0, false } };
 
         strbuf_reset(&manifest);
-        strbuf_addf(&manifest, "%s%s%s", "<DataManagementPackageManifest><PackageEntityList><DataManagementPackageEntityData>"
+        strbuf_addf(&manifest, "%s%s%s",
+                    "<DataManagementPackageManifest><PackageEntityList><DataManagementPackageEntityData>"
                     "<EntityMapList>" MAP("CODE", "Code") MAP("NAME", "NAME") "</EntityMapList><EntityName>Widgets"
-                    "</EntityName><ExcelSheetName>", SHEETS[i], "</ExcelSheetName><InputFilePath>Widgets.xlsx"
+                                                                              "</EntityName><ExcelSheetName>",
+                    SHEETS[i],
+                    "</ExcelSheetName><InputFilePath>Widgets.xlsx"
                     "</InputFilePath><SourceFormat>EXCEL</SourceFormat></DataManagementPackageEntityData>"
                     "</PackageEntityList></DataManagementPackageManifest>");
         parts[1].text = manifest.buf;
@@ -379,7 +392,8 @@ static void excel_in_a_package(void **state)
 /* An error is one line of UTF-8, whatever the file holds. */
 static void errors_are_text(void **state)
 {
-    struct part parts[] = { { "PackageHeader.xml", HEADER }, { "Manifest.xml", "<DataManagementPackageManifest><\xC3\x28</x>" } };
+    struct part parts[] = { { "PackageHeader.xml", HEADER },
+                            { "Manifest.xml", "<DataManagementPackageManifest><\xC3\x28</x>" } };
     struct dmf_reader *r = NULL;
     struct err e = { 0 };
 
@@ -387,7 +401,8 @@ static void errors_are_text(void **state)
     build("m.zip", parts, 2);
     assert_int_equal(dmf_reader_open("m.zip", ".", NULL, &r, &e), EC_FORMAT);
     assert_int_equal(utf8_valid_prefix(e.msg, strlen(e.msg)), strlen(e.msg));
-    err_set(&e, EC_FORMAT, "a\xC3\xBC\xF0\x9F\x98\x80\xE2\x82\xAC|\xC3|\xED\xA0\x80|\xC0\xAF|\xF4\x90\x80\x80|\n\xE2\x82");
+    err_set(&e, EC_FORMAT,
+            "a\xC3\xBC\xF0\x9F\x98\x80\xE2\x82\xAC|\xC3|\xED\xA0\x80|\xC0\xAF|\xF4\x90\x80\x80|\n\xE2\x82");
     assert_string_equal(e.msg, "a\xC3\xBC\xF0\x9F\x98\x80\xE2\x82\xAC|?|???|??|????| ??");
 }
 
@@ -472,7 +487,8 @@ static void same_meaning(const char *path, const struct dmf_package *want, const
         CHECK(x->unit == y->unit && x->level == y->level && x->sequence == y->sequence, "%s, entity %zu", path, i);
         assert_int_equal(x->n, y->n);
         for (size_t k = 0; k < x->n; k++)
-            CHECK(cell_eq(x->fields[k].staging, y->fields[k].staging) && cell_eq(x->fields[k].file, y->fields[k].file) &&
+            CHECK(cell_eq(x->fields[k].staging, y->fields[k].staging) &&
+                      cell_eq(x->fields[k].file, y->fields[k].file) &&
                       x->fields[k].auto_generated == y->fields[k].auto_generated,
                   "%s, entity %zu, field %zu", path, i, k);
         CHECK_STR(all_rows(again, i, x, f, &a), all_rows(first, i, x, NULL, &a), "%s, entity %zu", path, i);
@@ -524,9 +540,11 @@ static void real_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(manifest_encodings), cmocka_unit_test(manifest_contents),  cmocka_unit_test(data_files),
-        cmocka_unit_test(damaged),            cmocka_unit_test(oddities),           cmocka_unit_test(excel_in_a_package),
-        cmocka_unit_test(errors_are_text),    cmocka_unit_test(real_package),       cmocka_unit_test(real_round_trip),
+        cmocka_unit_test(manifest_encodings), cmocka_unit_test(manifest_contents),
+        cmocka_unit_test(data_files),         cmocka_unit_test(damaged),
+        cmocka_unit_test(oddities),           cmocka_unit_test(excel_in_a_package),
+        cmocka_unit_test(errors_are_text),    cmocka_unit_test(real_package),
+        cmocka_unit_test(real_round_trip),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

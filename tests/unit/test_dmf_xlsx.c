@@ -8,34 +8,31 @@
     "<Relationship Id=\"" id "\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/" type \
     "\" Target=\"" target "\"/>"
 #define ROOT_RELS RELS REL("rId1", "officeDocument", "xl/workbook.xml") "</Relationships>"
-#define BOOK_RELS                                                                        \
+#define BOOK_RELS                                                                              \
     RELS REL("rId1", "worksheet", "worksheets/sheet1.xml") REL("rId2", "styles", "styles.xml") \
         REL("rId3", "sharedStrings", "sharedStrings.xml") "</Relationships>"
 #define MAIN "xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\""
-#define BOOK_OF(properties, sheets)                                                                           \
+#define BOOK_OF(properties, sheets)                                                                                  \
     "<workbook " MAIN " xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\">" properties \
     "<sheets>" sheets "</sheets></workbook>"
 #define BOOK BOOK_OF("", "<sheet name=\"Widgets\" sheetId=\"1\" r:id=\"rId1\"/>")
 #define STYLES                                                                                                  \
-    "<styleSheet " MAIN "><numFmts><numFmt numFmtId=\"164\" formatCode=\"yyyy\\-mm\\-dd\\ hh:mm\"/><numFmt "      \
-    "numFmtId=\"165\" formatCode=\"[h]:mm:ss\"/></numFmts><cellStyleXfs><xf numFmtId=\"14\"/></cellStyleXfs>"     \
-    "<cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/><xf numFmtId=\"22\"/><xf numFmtId=\"21\"/><xf numFmtId="   \
+    "<styleSheet " MAIN "><numFmts><numFmt numFmtId=\"164\" formatCode=\"yyyy\\-mm\\-dd\\ hh:mm\"/><numFmt "    \
+    "numFmtId=\"165\" formatCode=\"[h]:mm:ss\"/></numFmts><cellStyleXfs><xf numFmtId=\"14\"/></cellStyleXfs>"   \
+    "<cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/><xf numFmtId=\"22\"/><xf numFmtId=\"21\"/><xf numFmtId=" \
     "\"165\"/><xf numFmtId=\"164\"/></cellXfs></styleSheet>"
-#define STRINGS                                                                                                 \
+#define STRINGS                                                                                                  \
     "<sst " MAIN "><si><t>plain</t></si><si><r><rPr><b/></rPr><t>ri</t></r><r><t xml:space=\"preserve\">ch </t>" \
     "</r><rPh><t>phonetic</t></rPh></si><si/><si><t>two_x000D_\nlines &amp; _x005F_x0041_</t></si></sst>"
 #define TEXT(ref, text) "<c r=\"" ref "\" t=\"inlineStr\"><is><t>" text "</t></is></c>"
 #define HEAD "<row r=\"1\">" TEXT("A1", "Code") TEXT("B1", "NAME") "</row>"
-#define SHEET(rows) "<worksheet " MAIN "><dimension ref=\"A1:B2\"/><sheetData>" rows "</sheetData><pageMargins/></worksheet>"
+#define SHEET(rows) \
+    "<worksheet " MAIN "><dimension ref=\"A1:B2\"/><sheetData>" rows "</sheetData><pageMargins/></worksheet>"
 
 enum { ROOT_PART, BOOK_PART, RELS_PART, STYLES_PART, STRINGS_PART, SHEET_PART, PARTS };
 static const struct part OURS[PARTS] = {
-    { "_rels/.rels", ROOT_RELS },
-    { "xl/workbook.xml", BOOK },
-    { "xl/_rels/workbook.xml.rels", BOOK_RELS },
-    { "xl/styles.xml", STYLES },
-    { "xl/sharedStrings.xml", STRINGS },
-    { "xl/worksheets/sheet1.xml", SHEET(HEAD) },
+    { "_rels/.rels", ROOT_RELS }, { "xl/workbook.xml", BOOK },         { "xl/_rels/workbook.xml.rels", BOOK_RELS },
+    { "xl/styles.xml", STYLES },  { "xl/sharedStrings.xml", STRINGS }, { "xl/worksheets/sheet1.xml", SHEET(HEAD) },
 };
 
 /* A workbook of ours with some parts replaced (the text NULL: left out). */
@@ -119,7 +116,8 @@ static void cells(void **state)
         const char *name, *sheet, *want, *says;
     } CASES[] = {
         { "inline text", ROW2(TEXT("A2", "1") TEXT("B2", "a &lt;b&gt; \xC3\xBC")), "2:1/a <b> \xC3\xBC;", "" },
-        { "inline runs", ROW2("<c r=\"A2\" t=\"inlineStr\"><is><r><t>a</t></r><r><t> b</t></r></is></c>"), "2:a b/~;", "" },
+        { "inline runs", ROW2("<c r=\"A2\" t=\"inlineStr\"><is><r><t>a</t></r><r><t> b</t></r></is></c>"), "2:a b/~;",
+          "" },
         { "inline, empty", ROW2(TEXT("A2", "")), "2:/~;", "" },
         { "shared", ROW2("<c r=\"A2\" t=\"s\"><v>0</v></c><c r=\"B2\" t=\"s\"><v>1</v></c>"), "2:plain/rich ;", "" },
         { "shared, empty", ROW2("<c r=\"A2\" t=\"s\"><v>2</v></c>"), "2:/~;", "" },
@@ -127,12 +125,14 @@ static void cells(void **state)
         { "shared, beyond the last", ROW2("<c r=\"B2\" t=\"s\"><v>4</v></c>"), "E", "cell B2: shared text '4'" },
         { "shared, no number", ROW2("<c r=\"B2\" t=\"s\"><v>x</v></c>"), "E", "cell B2: shared text 'x'" },
         { "shared, negative", ROW2("<c r=\"B2\" t=\"s\"><v>-1</v></c>"), "E", "cell B2" },
-        { "formulas", ROW2("<c r=\"A2\"><f>1+1</f><v>2</v></c><c r=\"B2\" t=\"str\"><f>x</f><v>t</v></c>"), "2:2/t;", "" },
+        { "formulas", ROW2("<c r=\"A2\"><f>1+1</f><v>2</v></c><c r=\"B2\" t=\"str\"><f>x</f><v>t</v></c>"), "2:2/t;",
+          "" },
         { "booleans", ROW2("<c r=\"A2\" t=\"b\"><v>1</v></c><c r=\"B2\" t=\"b\"><v>0</v></c>"), "2:true/false;", "" },
         { "boolean that is none", ROW2("<c r=\"A2\" t=\"b\"><v>x</v></c>"), "2!A2: neither true nor false;", "" },
         { "an error", ROW2(TEXT("A2", "1") "<c r=\"B2\" t=\"e\"><v>#N/A</v></c>"), "2!B2: the error #N/A;", "" },
         { "no number", ROW2("<c r=\"A2\"><v>1,5</v></c>"), "2!A2: not a number;", "" },
-        { "numbers", ROW2("<c r=\"A2\"><v>0.10000000000000001</v></c><c r=\"B2\" t=\"n\"><v>-5E-2</v></c>"), "2:0.1/-0.05;", "" },
+        { "numbers", ROW2("<c r=\"A2\"><v>0.10000000000000001</v></c><c r=\"B2\" t=\"n\"><v>-5E-2</v></c>"),
+          "2:0.1/-0.05;", "" },
         { "styles", ROW2("<c r=\"A2\" s=\"1\"><v>45292</v></c><c r=\"B2\" s=\"5\"><v>45292.5</v></c>"),
           "2:2024-01-01/2024-01-01 12:00:00;", "" },
         { "a style that is not there", ROW2("<c r=\"A2\" s=\"6\"><v>1</v></c>"), "E", "cell A2: a style" },
@@ -144,22 +144,28 @@ static void cells(void **state)
           SHEET(HEAD "<row r=\"3\">" TEXT("B3", "x") "</row><row r=\"7\"/><row r=\"9\">" TEXT("A9", "y") "</row>"),
           "3:~/x;9:y/~;", "" },
         { "no references at all",
-          SHEET("<row><c t=\"str\"><v>Code</v></c><c t=\"str\"><v>NAME</v></c></row><row><c><v>1</v></c><c><v>2</v></c></row>"),
+          SHEET("<row><c t=\"str\"><v>Code</v></c><c "
+                "t=\"str\"><v>NAME</v></c></row><row><c><v>1</v></c><c><v>2</v></c></row>"),
           "2:1/2;", "" },
-        { "blank rows before the header", SHEET("<row r=\"1\"><c r=\"A1\" s=\"1\"/></row><row r=\"4\">" TEXT("C4", "Code")
-                                                "</row><row r=\"5\">" TEXT("C5", "1") "</row>"), "5:1;", "" },
+        { "blank rows before the header",
+          SHEET("<row r=\"1\"><c r=\"A1\" s=\"1\"/></row><row r=\"4\">" TEXT("C4", "Code") "</row><row r=\"5\">" TEXT(
+              "C5", "1") "</row>"),
+          "5:1;", "" },
         { "a column without a name",
-          SHEET("<row r=\"1\">" TEXT("A1", "Code") TEXT("C1", "NAME") "</row><row r=\"2\">" TEXT("A2", "1") TEXT("C2", "x")
-                    "</row><row r=\"3\">" TEXT("B3", "lost") "</row><row r=\"4\">" TEXT("E4", "lost") "</row>"),
+          SHEET("<row r=\"1\">" TEXT("A1", "Code") TEXT("C1", "NAME") "</row><row r=\"2\">" TEXT("A2", "1") TEXT(
+              "C2", "x") "</row><row r=\"3\">" TEXT("B3", "lost") "</row><row r=\"4\">" TEXT("E4", "lost") "</row>"),
           "2:1/x;3!B3: a value in a column without a name;4!E4: a value in a column without a name;", "" },
-        { "an error in the header", SHEET("<row><c t=\"e\"><v>#REF!</v></c></row>"), "E", "header: A1: the error #REF!" },
+        { "an error in the header", SHEET("<row><c t=\"e\"><v>#REF!</v></c></row>"), "E",
+          "header: A1: the error #REF!" },
         { "no rows", SHEET(""), "", "" },
         { "no rows at all", "<worksheet><sheetData/></worksheet>", "", "" },
-        { "rows elsewhere", "<worksheet><x><row>" TEXT("A1", "x") "</row></x><sheetData><x/></sheetData></worksheet>", "", "" },
+        { "rows elsewhere", "<worksheet><x><row>" TEXT("A1", "x") "</row></x><sheetData><x/></sheetData></worksheet>",
+          "", "" },
         { "column XFD", SHEET("<row>" TEXT("XFD1", "Code") "</row><row>" TEXT("XFD2", "1") "</row>"), "2:1;", "" },
         { "a column beyond", SHEET("<row>" TEXT("XFE1", "Code") "</row>"), "E", "outside of the sheet" },
         { "2^31 columns", ROW2(TEXT("XFDXFD2", "x")), "E", "outside of the sheet" },
-        { "two to the 64 columns", ROW2(TEXT("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA2", "x")), "E", "outside of the sheet" },
+        { "two to the 64 columns", ROW2(TEXT("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA2", "x")), "E",
+          "outside of the sheet" },
         { "a row beyond", SHEET("<row r=\"1048577\"/>"), "E", "outside of the sheet" },
         { "a row number that is none", SHEET("<row r=\"x\"/>"), "E", "number is none" },
         { "a row number without end", SHEET("<row r=\"99999999999999999999999\"/>"), "E", "number is none" },
@@ -168,9 +174,11 @@ static void cells(void **state)
         { "cells backwards", ROW2(TEXT("B2", "x") TEXT("A2", "y")), "E", "order of their columns" },
         { "a cell of another row", ROW2(TEXT("A3", "x")), "E", "not in its row" },
         { "a cell without a row", ROW2(TEXT("A", "x")), "E", "outside of the sheet" },
-        { "cut off", "<worksheet><sheetData>" HEAD "<row r=\"2\">" TEXT("A2", "1") "</row><row", "2:1/~;E", "sheet1.xml" },
+        { "cut off", "<worksheet><sheetData>" HEAD "<row r=\"2\">" TEXT("A2", "1") "</row><row", "2:1/~;E",
+          "sheet1.xml" },
         { "something behind it", SHEET(HEAD) "<x/>", "E", "well-formed" },
-        { "DOCTYPE", "<!DOCTYPE worksheet [<!ENTITY a \"b\">]>" SHEET(HEAD), "E", "sheet1.xml' of workbook 'w.xlsx' has a DOCTYPE" },
+        { "DOCTYPE", "<!DOCTYPE worksheet [<!ENTITY a \"b\">]>" SHEET(HEAD), "E",
+          "sheet1.xml' of workbook 'w.xlsx' has a DOCTYPE" },
         { "an entity", ROW2("<c r=\"A2\"><v>&a;</v></c>"), "E", "sheet1.xml" },
     };
 
@@ -415,7 +423,8 @@ static void escapes(void **state)
 #define TWO_RELS                                                                                                   \
     RELS REL("rId1", "worksheet", "worksheets/sheet1.xml") REL("rId7", "worksheet", "/xl/worksheets/../other.xml") \
         REL("rId8", "chartsheet", "chart.xml") "</Relationships>"
-#define LIST(one, two) "<sheet name=\"Widgets\"" one " r:id=\"rId1\"/><sheet name=\"Other one\"" two " r:id=\"rId7\"/>"
+#define LIST(one, two) \
+    "<sheet name=\"Widgets\"" one " r:id=\"rId1\"/><sheet name=\"Other one\"" two " r:id=\"rId7\"/>"
 
 /* Where the sheet is. */
 static void sheets(void **state)
@@ -426,48 +435,123 @@ static void sheets(void **state)
         size_t n;
         const char *want, *says;
     } CASES[] = {
-        { "the first", NULL,
-          { { "xl/workbook.xml", BOOK_OF("", LIST("", "")) }, { "xl/_rels/workbook.xml.rels", TWO_RELS }, { "xl/other.xml", OTHER_SHEET } },
-          3, "2:1/~;", "" },
-        { "the first that can be seen", "",
-          { { "xl/workbook.xml", BOOK_OF("", LIST(" state=\"hidden\"", "")) }, { "xl/_rels/workbook.xml.rels", TWO_RELS }, { "xl/other.xml", OTHER_SHEET } },
-          3, "2:o;", "" },
-        { "by name", "other one$",
-          { { "xl/workbook.xml", BOOK_OF("", LIST("", "")) }, { "xl/_rels/workbook.xml.rels", TWO_RELS }, { "xl/other.xml", OTHER_SHEET } },
-          3, "2:o;", "" },
-        { "by name in quotes", "'Other one$'",
-          { { "xl/workbook.xml", BOOK_OF("", LIST("", "")) }, { "xl/_rels/workbook.xml.rels", TWO_RELS }, { "xl/other.xml", OTHER_SHEET } },
-          3, "2:o;", "" },
-        { "no such name", "x$",
-          { { "xl/workbook.xml", BOOK_OF("", LIST("", "")) }, { "xl/_rels/workbook.xml.rels", TWO_RELS }, { "xl/other.xml", OTHER_SHEET } },
-          3, "E", "2 worksheets, and none is named 'x'" },
+        { "the first",
+          NULL,
+          { { "xl/workbook.xml", BOOK_OF("", LIST("", "")) },
+            { "xl/_rels/workbook.xml.rels", TWO_RELS },
+            { "xl/other.xml", OTHER_SHEET } },
+          3,
+          "2:1/~;",
+          "" },
+        { "the first that can be seen",
+          "",
+          { { "xl/workbook.xml", BOOK_OF("", LIST(" state=\"hidden\"", "")) },
+            { "xl/_rels/workbook.xml.rels", TWO_RELS },
+            { "xl/other.xml", OTHER_SHEET } },
+          3,
+          "2:o;",
+          "" },
+        { "by name",
+          "other one$",
+          { { "xl/workbook.xml", BOOK_OF("", LIST("", "")) },
+            { "xl/_rels/workbook.xml.rels", TWO_RELS },
+            { "xl/other.xml", OTHER_SHEET } },
+          3,
+          "2:o;",
+          "" },
+        { "by name in quotes",
+          "'Other one$'",
+          { { "xl/workbook.xml", BOOK_OF("", LIST("", "")) },
+            { "xl/_rels/workbook.xml.rels", TWO_RELS },
+            { "xl/other.xml", OTHER_SHEET } },
+          3,
+          "2:o;",
+          "" },
+        { "no such name",
+          "x$",
+          { { "xl/workbook.xml", BOOK_OF("", LIST("", "")) },
+            { "xl/_rels/workbook.xml.rels", TWO_RELS },
+            { "xl/other.xml", OTHER_SHEET } },
+          3,
+          "E",
+          "2 worksheets, and none is named 'x'" },
         { "another name, but one sheet", "x$", { { "xl/workbook.xml", BOOK } }, 1, "2:1/~;", "" },
-        { "a chart comes first", NULL,
-          { { "xl/workbook.xml", BOOK_OF("", "<sheet name=\"C\" r:id=\"rId8\"/>" LIST("", "")) }, { "xl/_rels/workbook.xml.rels", TWO_RELS } },
-          2, "2:1/~;", "" },
+        { "a chart comes first",
+          NULL,
+          { { "xl/workbook.xml", BOOK_OF("", "<sheet name=\"C\" r:id=\"rId8\"/>" LIST("", "")) },
+            { "xl/_rels/workbook.xml.rels", TWO_RELS } },
+          2,
+          "2:1/~;",
+          "" },
         { "no sheet", NULL, { { "xl/workbook.xml", BOOK_OF("", "") } }, 1, "E", "no worksheet" },
         { "no workbook", NULL, { { "xl/workbook.xml", NULL } }, 1, "E", "not an Excel workbook" },
-        { "binary workbook", NULL, { { "xl/workbook.xml", NULL }, { "xl/workbook.bin", "x" } }, 2, "E", "not an Excel workbook" },
+        { "binary workbook",
+          NULL,
+          { { "xl/workbook.xml", NULL }, { "xl/workbook.bin", "x" } },
+          2,
+          "E",
+          "not an Excel workbook" },
         { "no relationships of the package", NULL, { { "_rels/.rels", NULL } }, 1, "2:1/~;", "" },
-        { "no relationships of the workbook", NULL, { { "xl/_rels/workbook.xml.rels", NULL } }, 1, "E", "no worksheet" },
-        { "no file of the sheet", NULL, { { "xl/worksheets/sheet1.xml", NULL } }, 1, "E", "no 'xl/worksheets/sheet1.xml'" },
-        { "a relationship out of it", NULL,
-          { { "xl/_rels/workbook.xml.rels", RELS REL("rId1", "worksheet", "../../etc/passwd") "</Relationships>" } }, 1, "E", "leads out" },
-        { "a relationship elsewhere", NULL,
-          { { "xl/_rels/workbook.xml.rels", RELS "<Relationship Id=\"rId9\" Type=\"x/hyperlink\" Target=\"http://x/\" "
-              "TargetMode=\"External\"/>" REL("rId1", "worksheet", "worksheets/sheet1.xml") "</Relationships>" } }, 1, "2:1/~;", "" },
-        { "neither styles nor texts", NULL, { { "xl/styles.xml", NULL }, { "xl/sharedStrings.xml", NULL } }, 2, "2:1/~;", "" },
-        { "1904", NULL,
+        { "no relationships of the workbook",
+          NULL,
+          { { "xl/_rels/workbook.xml.rels", NULL } },
+          1,
+          "E",
+          "no worksheet" },
+        { "no file of the sheet",
+          NULL,
+          { { "xl/worksheets/sheet1.xml", NULL } },
+          1,
+          "E",
+          "no 'xl/worksheets/sheet1.xml'" },
+        { "a relationship out of it",
+          NULL,
+          { { "xl/_rels/workbook.xml.rels", RELS REL("rId1", "worksheet", "../../etc/passwd") "</Relationships>" } },
+          1,
+          "E",
+          "leads out" },
+        { "a relationship elsewhere",
+          NULL,
+          { { "xl/_rels/workbook.xml.rels", RELS
+              "<Relationship Id=\"rId9\" Type=\"x/hyperlink\" Target=\"http://x/\" "
+              "TargetMode=\"External\"/>" REL("rId1", "worksheet", "worksheets/sheet1.xml") "</Relationships>" } },
+          1,
+          "2:1/~;",
+          "" },
+        { "neither styles nor texts",
+          NULL,
+          { { "xl/styles.xml", NULL }, { "xl/sharedStrings.xml", NULL } },
+          2,
+          "2:1/~;",
+          "" },
+        { "1904",
+          NULL,
           { { "xl/workbook.xml", BOOK_OF("<workbookPr date1904=\"1\"/>", "<sheet name=\"W\" r:id=\"rId1\"/>") },
-            { "xl/worksheets/sheet1.xml", ROW2("<c r=\"A2\" s=\"1\"><v>0</v></c>") } }, 2, "2:1904-01-01/~;", "" },
-        { "strict namespaces", NULL,
-          { { "xl/_rels/workbook.xml.rels", RELS "<Relationship Id=\"rId1\" Type=\"http://purl.oclc.org/ooxml/officeDocument/"
-              "relationships/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>" } }, 1, "2:1/~;", "" },
-        { "entities in the texts", NULL,
-          { { "xl/sharedStrings.xml", "<!DOCTYPE sst [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]><sst><si><t>&b;</t></si></sst>" } },
-          1, "E", "'xl/sharedStrings.xml' of workbook 'w.xlsx' has a DOCTYPE" },
-        { "an external entity in the styles", NULL,
-          { { "xl/styles.xml", "<!DOCTYPE x SYSTEM \"file:///etc/passwd\"><x/>" } }, 1, "E", "'xl/styles.xml'" },
+            { "xl/worksheets/sheet1.xml", ROW2("<c r=\"A2\" s=\"1\"><v>0</v></c>") } },
+          2,
+          "2:1904-01-01/~;",
+          "" },
+        { "strict namespaces",
+          NULL,
+          { { "xl/_rels/workbook.xml.rels",
+              RELS "<Relationship Id=\"rId1\" Type=\"http://purl.oclc.org/ooxml/officeDocument/"
+                   "relationships/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>" } },
+          1,
+          "2:1/~;",
+          "" },
+        { "entities in the texts",
+          NULL,
+          { { "xl/sharedStrings.xml",
+              "<!DOCTYPE sst [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]><sst><si><t>&b;</t></si></sst>" } },
+          1,
+          "E",
+          "'xl/sharedStrings.xml' of workbook 'w.xlsx' has a DOCTYPE" },
+        { "an external entity in the styles",
+          NULL,
+          { { "xl/styles.xml", "<!DOCTYPE x SYSTEM \"file:///etc/passwd\"><x/>" } },
+          1,
+          "E",
+          "'xl/styles.xml'" },
         { "texts cut off", NULL, { { "xl/sharedStrings.xml", "<sst><si><t>a" } }, 1, "E", "sharedStrings.xml" },
         { "a folder's entry", NULL, { { "xl/", "", 0, -1 } }, 1, "2:1/~;", "" },
         { "a name that leads up", NULL, { { "xl/../../x", "x" } }, 1, "E", "names a folder" },
@@ -501,8 +585,9 @@ static void sheets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cells),     cmocka_unit_test(numbers), cmocka_unit_test(number_formats), cmocka_unit_test(dates),
-        cmocka_unit_test(every_day), cmocka_unit_test(escapes), cmocka_unit_test(sheets),
+        cmocka_unit_test(cells),  cmocka_unit_test(numbers),   cmocka_unit_test(number_formats),
+        cmocka_unit_test(dates),  cmocka_unit_test(every_day), cmocka_unit_test(escapes),
+        cmocka_unit_test(sheets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
