@@ -22,6 +22,7 @@ struct dmf_xml_rows {
         size_t column;
     } * known;
     size_t n_known, known_cap, next; /* next: where the next name is expected */
+    uint64_t rows; /* given so far */
     bool ended;
 };
 
@@ -219,6 +220,9 @@ enum ec dmf_xml_rows_next(struct dmf_xml_rows *x, struct arena *a, struct cell *
         rc = row(x, ret_fault, reterr);
         if (rc)
             return rc;
+        x->rows++;
+        if (*ret_fault)
+            *ret_fault = arena_printf(a, "%s, row %llu", *ret_fault, (unsigned long long)x->rows);
         give(x, a, ret_cells, ret_n);
         *ret_more = true;
         return EC_OK;

@@ -196,6 +196,8 @@ static void not_a_zip(void **state)
 
     (void)state;
     assert_int_equal(try_open("none.zip", NULL, &e), EC_NOTFOUND);
+    assert_int_equal(try_open(".", NULL, &e), EC_FORMAT);
+    CHECK(strstr(e.msg, "not a file"), "%s", e.msg);
     CHECK_OK(file_write_atomic("x.zip", "CUSTOMERACCOUNT\r\nC1\r\n", 21, 0600, &e), &e);
     assert_int_equal(try_open("x.zip", NULL, &e), EC_FORMAT);
     CHECK(strstr(e.msg, "not a data package"), "%s", e.msg);

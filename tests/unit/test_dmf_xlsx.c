@@ -582,12 +582,48 @@ static void sheets(void **state)
     strbuf_release(&got);
 }
 
+/* What is read is believed only when its CRC is right. */
+static void damaged_parts(void **state)
+{
+    static const struct part STORED[] = {
+        { "xl/worksheets/sheet1.xml", SHEET(HEAD "<row r=\"2\">" TEXT("A2", "damage1") "</row>"), 0, -1, false },
+        { "xl/sharedStrings.xml", "<sst><si><t>damage2</t></si></sst>", 0, -1, false },
+        { "xl/styles.xml", "<styleSheet><!-- damage3 --></styleSheet>", 0, -1, false },
+        { "xl/workbook.xml", BOOK_OF("<!-- damage4 -->", "<sheet name=\"W\" r:id=\"rId1\"/>"), 0, -1, false },
+        { "xl/_rels/workbook.xml.rels",
+          RELS "<!-- damage5 -->" REL("rId1", "worksheet", "worksheets/sheet1.xml") REL("r2", "styles", "styles.xml")
+              REL("r3", "sharedStrings", "sharedStrings.xml") "</Relationships>",
+          0, -1, false },
+    };
+    struct xlsx_reader *x = NULL;
+    struct strbuf got = STRBUF(0);
+    struct err e = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(STORED); i++) {
+        char was[8], is[8];
+
+        snprintf(was, sizeof(was), "damage%zu", i + 1);
+        snprintf(is, sizeof(is), "damaGe%zu", i + 1);
+        workbook("w.xlsx", STORED, COUNT(STORED));
+        read_book("w.xlsx", NULL, &got, &e);
+        CHECK_STR(strbuf_str(&got), "2:damage1/~;", "as it is (%s)", e.msg);
+        patch("w.xlsx", was, is, 7);
+        read_book("w.xlsx", NULL, &got, &e);
+        CHECK(got.buf[got.len - 1] == 'E' && strstr(e.msg, "is damaged") && strstr(e.msg, STORED[i].name),
+              "%s: %s (%s)", STORED[i].name, got.buf, e.msg);
+    }
+    assert_int_equal(xlsx_open("none.xlsx", &(struct xlsx_options){ .tmp_dir = "tmp" }, &x, &e), EC_NOTFOUND);
+    CHECK(strstr(e.msg, "workbook 'none.xlsx'"), "%s", e.msg);
+    strbuf_release(&got);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cells),  cmocka_unit_test(numbers),   cmocka_unit_test(number_formats),
-        cmocka_unit_test(dates),  cmocka_unit_test(every_day), cmocka_unit_test(escapes),
-        cmocka_unit_test(sheets),
+        cmocka_unit_test(cells),  cmocka_unit_test(numbers),       cmocka_unit_test(number_formats),
+        cmocka_unit_test(dates),  cmocka_unit_test(every_day),     cmocka_unit_test(escapes),
+        cmocka_unit_test(sheets), cmocka_unit_test(damaged_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
