@@ -379,7 +379,7 @@ enum ec dmf_zip_open(int fd, const char *what, const struct dmf_zip_rules *rules
 
     z->what = xstrdup(what);
     z->rules = *rules;
-    d.fd = dup(fd);
+    d.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (d.fd < 0 || fstat(fd, &st)) {
         rc = err_errno(reterr, EC_IO, errno, "read %s", what);
         goto out;

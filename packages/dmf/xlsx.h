@@ -34,7 +34,7 @@ struct xlsx_row {
     const char *fault; /* NULL, or why the row cannot be used: "C7: the error #N/A" */
 };
 struct xlsx_reader;
-/* The first row with a value is the header. header_n 0 = a sheet without any. */
+/* The first row with a value is the header; names are as they stand there and may repeat. header_n 0 = no row at all. */
 enum ec xlsx_open(const char *path, const struct xlsx_options *o, struct xlsx_reader **ret, struct err *reterr);
 /* `fd` belongs to the reader, whatever comes of it. `what`: "'w.xlsx' of package 'x.zip'", for messages. */
 enum ec xlsx_open_fd(int fd, const char *what, const struct xlsx_options *o, struct xlsx_reader **ret,

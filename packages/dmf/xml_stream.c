@@ -225,6 +225,12 @@ enum ec xml_stream_fail(struct xml_stream *x, const char *why, struct err *reter
                    x->why[0] ? x->why : "it ends too early");
 }
 
+/* Some complaints of libxml2 go to standard error instead. */
+static void quiet(void *arg, const char *fmt, ...)
+{
+    (void)arg, (void)fmt;
+}
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 enum ec xml_stream_open(struct xml_stream *x, const char *name, dmf_fill *fill, void *arg, struct err *reterr)
@@ -233,6 +239,7 @@ enum ec xml_stream_open(struct xml_stream *x, const char *name, dmf_fill *fill, 
     size_t bom;
 
     (void)pthread_once(&once, xmlInitParser);
+    xmlSetGenericErrorFunc(NULL, quiet); /* of this thread */
     *x = (struct xml_stream){ .name = name, .fill = fill, .arg = arg };
     while (x->head_n < sizeof(x->head)) {
         int64_t got = fill(arg, x->head + x->head_n, sizeof(x->head) - x->head_n, &x->failed);

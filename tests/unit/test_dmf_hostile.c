@@ -2,6 +2,7 @@
 #include "dmf_zip.h"
 
 #include "dmf/pkgread.h"
+#include "dmf/xml_stream.h"
 
 #include <sys/resource.h>
 #include <time.h>
@@ -437,6 +438,65 @@ static void expansions(void **state)
     }
 }
 
+/* The guard sees the same in any encoding, in whatever pieces the octets come. */
+static void guard(void **state)
+{
+    static const struct {
+        const char *text;
+        bool bad;
+    } CASES[] = {
+        { "<a b='c' d=\"e\">t</a>", false },
+        { "<!DOCTYPE a>", true },
+        { "<?xml version='1.0'?> <!DOCTYPE", true },
+        { "<!ENTITY", true },
+        { "<a><!-- <!DOCTYPE --></a>", false },
+        { "<a><!-- x --><!DOCTYPE", true },
+        { "<a><!-- x ---><!DOCTYPE", true },
+        { "<a><![CDATA[<!DOCTYPE]]></a>", false },
+        { "<a><![CDATA[]]]><!DOCTYPE", true },
+        { "<a><?p <!DOCTYPE ?></a>", false },
+        { "<a><?p ?"
+          "?><!DOCTYPE",
+          true },
+        { "<a b='>'/><!DOCTYPE", true },
+        { "<a b='\"'/><!DOCTYPE", true },
+        { "<a b='<!DOCTYPE'/>", false }, /* not well-formed: the parser's affair */
+    };
+    static const char *const ENCODINGS[] = { NULL, "UTF-8", "UTF-16LE", "UTF-16BE" };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(CASES) * COUNT(ENCODINGS); i++) {
+        const char *text = CASES[i / 4].text, *encoding = ENCODINGS[i % 4];
+        struct strbuf b = STRBUF(0);
+
+        for (const char *p = text; *p; p++) {
+            if (i % 4 == 3)
+                strbuf_addc(&b, 0);
+            strbuf_addc(&b, *p);
+            if (i % 4 == 2)
+                strbuf_addc(&b, 0);
+        }
+        for (size_t step = 1; step <= b.len; step++) {
+            struct xml_guard g;
+            const char *why = NULL;
+
+            xml_guard_begin(&g, encoding);
+            for (size_t at = 0; at < b.len && !why; at += step)
+                why = xml_guard_pass(&g, b.buf + at, b.len - at < step ? b.len - at : step);
+            CHECK((why != NULL) == CASES[i / 4].bad, "'%s' in %s by %zu: %s", text, encoding ? encoding : "any", step,
+                  why ? why : "passed");
+        }
+        strbuf_release(&b);
+    }
+    /* U+3C21 has the octets of "<!" */
+    {
+        struct xml_guard g;
+
+        xml_guard_begin(&g, "UTF-16LE");
+        assert_null(xml_guard_pass(&g, "\x21\x3C\x3C\x21\x44\x00", 6));
+    }
+}
+
 /* What looks like an attack to a guard that does not know XML. */
 static void harmless(void **state)
 {
@@ -562,10 +622,11 @@ static void broken_zips(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(packages),    cmocka_unit_test(not_a_zip),       cmocka_unit_test(overlap),
-        cmocka_unit_test(lies),        cmocka_unit_test(sizes),           cmocka_unit_test(every_octet),
-        cmocka_unit_test(expansions),  cmocka_unit_test(harmless),        cmocka_unit_test(many_members),
-        cmocka_unit_test(nested_bomb), cmocka_unit_test(nothing_outside), cmocka_unit_test(broken_zips),
+        cmocka_unit_test(packages),     cmocka_unit_test(not_a_zip),   cmocka_unit_test(overlap),
+        cmocka_unit_test(lies),         cmocka_unit_test(sizes),       cmocka_unit_test(every_octet),
+        cmocka_unit_test(expansions),   cmocka_unit_test(guard),       cmocka_unit_test(harmless),
+        cmocka_unit_test(many_members), cmocka_unit_test(nested_bomb), cmocka_unit_test(nothing_outside),
+        cmocka_unit_test(broken_zips),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ struct content {
 /* Filler, so that Excel's 1,048,576 rows are enough for a gigabyte. */
 static const char FILLER[] = "the quick brown fox jumps over the lazy dog and has done so for as long as anybody "
                              "can remember, in every office that ever had a typewriter; ";
-enum { REPEATED = 6 };
+enum { REPEATED = 7 };
 
 static void text_of(struct content *c, uint64_t i)
 {
@@ -140,7 +140,7 @@ static void add(zip_t *z, const char *name, struct content *c, const char *text)
 
 static uint64_t generate(enum shape shape, uint64_t octets)
 {
-    static const unsigned WIDTH[] = { 25, 50, 850, 880, 850 };
+    static const unsigned WIDTH[] = { 25, 50, 1041, 1061, 1021 };
     struct content c = { .shape = shape, .rows = octets / WIDTH[shape] }, strings = c;
     bool excel = shape >= EXCEL_INLINE;
     const char *path = excel ? "big.xlsx" : "big.zip";
@@ -240,7 +240,7 @@ static long peak_of(enum shape shape, uint64_t octets)
         close(fds[0]);
         assert_int_equal(wait4(pid, &status, 0, &use), pid);
         assert_int_equal(status, 0);
-        assert_true(rows > octets / 1000 && (!reading || rows == made));
+        assert_true(rows > octets / 1200 && (!reading || rows == made));
         made = rows;
     }
     return use.ru_maxrss;
