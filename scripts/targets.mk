@@ -82,7 +82,7 @@ CHECKED := $(sort main.c $(wildcard packages/*/*.c loader/*.c sync/*.c tests/uni
 compile-check: $(CHECKED:%.c=$(B)/clang/%.ok)
 $(B)/clang/packages/%.ok:       CLANG_INC := -Ipackages
 $(B)/clang/tests/emulator/%.ok: CLANG_INC := -Ipackages -Itests/emulator
-$(B)/clang/%.ok: CLANG_INC ?= -Ipackages -I. -Itests/unit
+$(B)/clang/%.ok: CLANG_INC ?= -Ipackages -I. -Itests -Itests/unit
 $(B)/clang/%.ok: %.c
 	@mkdir -p $(@D)
 	@$(CLANG) $(filter-out $(MODE_$(V)),$(FLAGS)) -Wno-unknown-warning-option $(CLANG_INC) -fsyntax-only -MMD -MP -MT $@ -MF $(@:.ok=.d) $<
