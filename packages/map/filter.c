@@ -25,11 +25,13 @@ enum tok {
     T_LE,
     T_GT,
     T_GE,
+    T_LIKE,
     T_BAD
 };
 struct lexer {
     struct cell text;
     size_t at;
+    size_t from; /* where the token begins */
     bool xpp;
     struct arena *a;
     enum tok tok;
@@ -109,6 +111,8 @@ static void lex_word(struct lexer *l)
     for (size_t i = 0; i < COUNT(WORDS) && !l->xpp; i++)
         if (cell_is(l->value, WORDS[i].word))
             l->tok = WORDS[i].t;
+    if (l->xpp && cell_ieq(l->value, CELL_LIT("like")))
+        l->tok = T_LIKE;
     /* Microsoft.Dynamics.DataEntities.NoYes'Yes' */
     if (!l->xpp && l->tok == T_WORD && l->at < l->text.len && p[l->at] == '\'') {
         l->enum_name = l->value;
@@ -155,6 +159,27 @@ static bool is_guid(struct cell c)
     return c.len == sizeof(SHAPE) - 1 || !word_char(c.ptr[sizeof(SHAPE) - 1]);
 }
 
+/* 1\5\2024, as X++ writes a date; its value is ISO's. False = it is something else. */
+static bool lex_date(struct lexer *l)
+{
+    size_t at = l->at, n[3] = { 0 };
+    unsigned v[3] = { 0 };
+
+    for (int k = 0; k < 3; k++) {
+        if (k && (at >= l->text.len || l->text.ptr[at++] != '\\'))
+            return false;
+        for (; at < l->text.len && digit(l->text.ptr[at]) && n[k] < 4; at++, n[k]++)
+            v[k] = v[k] * 10 + (unsigned)(l->text.ptr[at] - '0');
+    }
+    if (!n[0] || n[0] > 2 || !n[1] || n[1] > 2 || n[2] != 4 || v[0] < 1 || v[0] > 31 || v[1] < 1 || v[1] > 12 ||
+        (at < l->text.len && word_char(l->text.ptr[at])))
+        return false;
+    l->at = at;
+    l->value = cell_printf(l->a, "%04u-%02u-%02u", v[2], v[1], v[0]);
+    l->tok = T_NUMBER;
+    return true;
+}
+
 static void lex(struct lexer *l)
 {
     char c;
@@ -163,6 +188,7 @@ static void lex(struct lexer *l)
         l->at++;
     l->enum_name = CELL_ABSENT;
     l->value = CELL_ABSENT;
+    l->from = l->at;
     if (l->at >= l->text.len) {
         l->tok = T_END;
         return;
@@ -177,6 +203,8 @@ static void lex(struct lexer *l)
         l->value = (struct cell){ l->text.ptr + l->at, 36 };
         l->tok = T_NUMBER;
         l->at += 36;
+    } else if (l->xpp && digit(c) && lex_date(l)) {
+        return;
     } else if (digit(c) || (c == '-' && l->at + 1 < l->text.len && digit(l->text.ptr[l->at + 1]))) {
         size_t from = l->at++;
 
@@ -197,7 +225,7 @@ static void lex(struct lexer *l)
 static enum ec fail(const struct lexer *l, const char *what, struct err *reterr)
 {
     return err_set(reterr, EC_FORMAT, "filter '" CELL_FMT "': %s at character %zu", CELL_ARG(l->text), what,
-                   l->at + 1);
+                   l->from + 1);
 }
 
 static enum ec parse_or(struct lexer *l, struct filter **ret, struct err *reterr);
@@ -214,6 +242,7 @@ static struct filter *node(struct lexer *l, enum filter_op op, struct filter *a,
 
 static bool operand(struct lexer *l, struct filter *f)
 {
+    f->value_at = l->from;
     if (l->tok == T_STRING) {
         f->value = l->value;
         f->enum_name = l->enum_name;
@@ -228,10 +257,11 @@ static bool operand(struct lexer *l, struct filter *f)
 }
 
 /* contains(name,'x') and its relatives */
-static enum ec parse_function(struct lexer *l, struct cell name, struct filter **ret, struct err *reterr)
+static enum ec parse_function(struct lexer *l, struct cell name, size_t at, struct filter **ret, struct err *reterr)
 {
     struct filter *f = node(l, FILTER_CONTAINS, NULL, NULL);
 
+    f->at = at;
     if (cell_is(name, "startswith"))
         f->op = FILTER_STARTS;
     else if (cell_is(name, "endswith"))
@@ -253,24 +283,53 @@ static enum ec parse_function(struct lexer *l, struct cell name, struct filter *
     return EC_OK;
 }
 
+/* `like "abc*"`: a text with the wildcard at one end or both; any other pattern has no equivalent here. */
+static enum ec parse_like(struct lexer *l, struct filter *f, struct err *reterr)
+{
+    struct cell v;
+    bool before, after;
+
+    lex(l);
+    f->value_at = l->from;
+    if (l->tok != T_STRING || !cell_absent(l->enum_name))
+        return fail(l, "a text in quotes is expected behind 'like'", reterr);
+    v = l->value;
+    before = v.len && v.ptr[0] == '*';
+    if (before)
+        v = (struct cell){ v.ptr + 1, v.len - 1 };
+    after = v.len && v.ptr[v.len - 1] == '*';
+    v.len -= after;
+    if ((v.len && memchr(v.ptr, '*', v.len)) || (v.len && memchr(v.ptr, '?', v.len)))
+        return fail(l, "'like' is understood with '*' at either end only", reterr);
+    f->op = before && after ? FILTER_CONTAINS : before ? FILTER_ENDS : after ? FILTER_STARTS : FILTER_EQ;
+    f->value = v;
+    f->quoted = true;
+    lex(l);
+    return EC_OK;
+}
+
 static enum ec parse_comparison(struct lexer *l, struct filter **ret, struct err *reterr)
 {
     struct cell field = l->value;
+    size_t at = l->from;
     struct filter *f;
 
     if (l->tok != T_WORD)
         return fail(l, "a field is expected", reterr);
     lex(l);
     if (l->tok == T_OPEN && !l->xpp)
-        return parse_function(l, field, ret, reterr);
-    if (l->tok < T_EQ || l->tok > T_GE)
+        return parse_function(l, field, at, ret, reterr);
+    if (l->tok < T_EQ || l->tok > T_LIKE)
         return fail(l, "a comparison is expected", reterr);
-    f = node(l, (enum filter_op)(FILTER_EQ + (l->tok - T_EQ)), NULL, NULL);
+    f = node(l, l->tok == T_LIKE ? FILTER_EQ : (enum filter_op)(FILTER_EQ + (l->tok - T_EQ)), NULL, NULL);
     f->field = field;
+    f->at = at;
+    *ret = f;
+    if (l->tok == T_LIKE)
+        return parse_like(l, f, reterr);
     lex(l);
     if (!operand(l, f))
         return fail(l, "a value is expected", reterr);
-    *ret = f;
     return EC_OK;
 }
 

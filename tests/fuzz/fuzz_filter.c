@@ -1,11 +1,13 @@
 /*
  * fuzz_filter.c -- any text as a filter of either side. What is accepted names only fields that stand in the text, means the
- * same each time, and obeys not, and, or.
+ * same each time, and obeys not, and, or. What is printed in either language is read again and printed as the same text.
  * Octet 0 chooses the language and the row's values, the rest is the filter.
  */
 #include "fuzz_must.h"
 
 #include "map/filter.h"
+
+#include <string.h>
 
 struct row {
     struct cell text;
@@ -47,6 +49,30 @@ static void check(const struct filter *f, struct row *r)
     }
 }
 
+static void print_and_read(const struct filter *f, bool xpp, struct arena *a)
+{
+    struct strbuf once = STRBUF(0), twice = STRBUF(0), normal = STRBUF(0);
+    struct filter *g = NULL;
+    struct err e = { 0 };
+
+    filter_normal(f, &normal);
+    if (!(xpp ? filter_to_xpp : filter_to_odata)(f, NULL, NULL, &once, &e)) {
+        enum ec rc = (xpp ? filter_parse_xpp : filter_parse_odata)((struct cell){ once.buf, once.len }, a, &g, &e);
+
+        /* More parentheses and escapes than there were can pass the limits. */
+        MUST(rc == EC_OK || strstr(e.msg, "too deeply") || strstr(e.msg, "longer than"));
+        if (!rc) {
+            MUST((xpp ? filter_to_xpp : filter_to_odata)(g, NULL, NULL, &twice, &e) == EC_OK);
+            MUST(once.len == twice.len && !memcmp(once.buf, twice.buf, once.len));
+        }
+    } else {
+        MUST(!once.len && e.msg[0]);
+    }
+    strbuf_release(&once);
+    strbuf_release(&twice);
+    strbuf_release(&normal);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
     struct arena a = { 0 };
@@ -62,10 +88,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     rc = p[0] & 1 ? filter_parse_xpp(r.text, &a, &f, &e) : filter_parse_odata(r.text, &a, &f, &e);
     MUST(rc == EC_OK || (rc == EC_FORMAT && !f && e.msg[0]));
     filter_fields(f, check_field, &r);
-    if (f)
+    if (f) {
         check(f, &r);
-    else
+        print_and_read(f, true, &a);
+        print_and_read(f, false, &a);
+    } else {
         MUST(rc || filter_match(f, get, &r));
+    }
     arena_release(&a);
     return 0;
 }
