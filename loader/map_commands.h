@@ -10,6 +10,9 @@
 
 extern const struct command MAP_COMMANDS[];
 
+enum ec cmd_map_import(struct app *app, struct err *reterr); /* cmd_map_import.c */
+enum ec cmd_map_pull(struct app *app, struct err *reterr); /* cmd_map_pull.c */
+enum ec cmd_map_diff(struct app *app, struct err *reterr); /* cmd_map_diff.c */
 enum ec cmd_map_show(struct app *app, struct err *reterr); /* cmd_map.c */
 
 /*

@@ -114,17 +114,25 @@ static enum ec open_store(struct app *app, struct err *reterr)
     return rc;
 }
 
+/*
+ * A command that offers --offline works from what is in the workspace, and one that offers --live asks the services only
+ * then: no sign-in, and no settings for one needed.
+ */
+static bool stays_offline(const struct app *app)
+{
+    for (const struct option_def *d = app->command->options; d && d->name; d++)
+        if (!strcmp(d->name, "--live"))
+            return !option_given(app, "--live");
+    return option_given(app, "--offline");
+}
+
 static enum ec open_needs(struct app *app, struct err *reterr)
 {
     unsigned needs = app->command->needs;
     struct arena a = { 0 };
     enum ec rc;
 
-    /*
-     * A command that offers --offline works from what is in the workspace: no sign-in, and no settings for one
-     * needed.
-     */
-    if (option_given(app, "--offline"))
+    if (stays_offline(app))
         needs &= ~(unsigned)(NEED_FNO | NEED_DV);
     if (!(needs & (NEED_WORKSPACE | NEED_STORE | NEED_LOCK | NEED_FNO | NEED_DV)))
         return EC_OK;

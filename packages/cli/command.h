@@ -31,7 +31,8 @@ struct app {
     struct workspace ws;
     struct config cfg;
     struct store *work; /* .dmfsync/work.db */
-    /* Opened by main.c when NEED_FNO or NEED_DV; with a command's own option --offline all three stay NULL. */
+    /* Opened by main.c when NEED_FNO or NEED_DV; with a command's own option --offline, or
+     * without its option --live, all three stay NULL. */
     struct http *http;
     struct erp *erp;
     struct dv *dv;

@@ -127,6 +127,31 @@ void dv_new_id(char ret[static 40]);
 /* Deterministic id from a text (namespace + key), version 8 shape: the same row gets the same id when sent again. */
 void dv_id_from(const char *text, size_t n, char ret[static 40]);
 
+/* ---- dual-write's own tables (dv_maps.c) ---- */
+/* A saved version of a map, without its document. */
+struct dv_map_row {
+    struct cell id, name, version,
+        created; /* name: "contoso_[accounts - Customers V3]"; created as the service writes it */
+    bool active;
+};
+/* A map whose plug-in is armed: an active row of msdyn_dualwriteruntimeconfig. Only maps with Dataverse as a source. */
+struct dv_running_map {
+    struct cell logical, label; /* table and F&O entity */
+    struct cell set, version; /* out of msdyn_unsecure; absent = it does not say */
+};
+struct dv_maps {
+    struct arena arena;
+    struct dv_map_row *rows;
+    size_t n, cap;
+    struct dv_running_map *running;
+    size_t n_running, cap_running;
+};
+/* Every saved version of every map, and what runs. EC_NOTFOUND: the environment has no such tables. */
+enum ec dv_maps_read(struct dv *d, struct dv_maps *ret, struct err *reterr);
+void dv_maps_release(struct dv_maps *m);
+/* The rows with their documents (msdyn_mapping and all other columns named in "Dual Write entity map"), in any order. */
+enum ec dv_map_documents(struct dv *d, const struct cell *ids, size_t n, json_row_fn *row, void *arg,
+                         struct err *reterr);
 /* Dual-write runtime rows of this table: running or not. Absent row = unknown for one-way F&O -> Dataverse maps. */
 enum ec dv_dualwrite_running(struct dv *d, struct cell logical, struct cell fno_label, bool *ret_running,
                              struct err *reterr);

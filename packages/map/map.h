@@ -20,6 +20,7 @@ struct map_seg {
 };
 struct map_field {
     size_t index; /* position in the document */
+    const struct json *doc; /* the object there: transforms in full, members that are not known */
     enum map_dir dir;
     struct cell source; /* F&O staging name; absent = constant towards Dataverse */
     struct cell destination; /* column or path as written; absent = constant towards F&O */
@@ -47,12 +48,22 @@ struct map {
     struct map_field *fields;
     size_t n;
 };
-/* Reads a bare mapping document (issue of other forms: map/import.h). A JSON string holding JSON is decoded. */
+/* Reads a bare mapping document (other forms: map/import.h). A JSON string holding JSON is decoded. */
 enum ec map_read_file(const char *path, struct map **ret, struct err *reterr);
 enum ec map_read_text(const char *what, const char *p, size_t n, struct map **ret, struct err *reterr);
 void map_free(struct map *m);
-/* Normalised for version control: two-space indent, LF, member order kept, fields in document order. */
+/* "1", "2", "3" and the words for them, any case. */
+bool map_direction(struct cell text, enum map_dir *ret);
+/* Laid out for version control: two-space indent, LF, member order kept, fields in document order. */
 enum ec map_write_file(const struct map *m, const char *path, struct err *reterr);
+void map_write_text(const struct map *m, struct strbuf *out);
+/*
+ * One spelling of what services and exports spell in several ways, so that the same map gives the same file: directions
+ * as "1", "2", "3"; yes and no as JSON's true and false. Everything else stays.
+ */
+void map_normalise(struct map *m);
+/* "=", ">", "<", with a transform "><", ">>", "<<": the signs of dual-write's own mapping page. */
+const char *map_sign(const struct map_field *f);
 /* "accounts--customers-v3" */
 char *map_stem(const struct map *m, struct arena *a);
 /* Does `text` name this map? Full name, "[label] - [set]", or the file's stem, ignoring case. */

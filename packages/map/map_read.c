@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DOCUMENT = 16 << 20, MAX_SEGMENTS = 8 };
+enum { MAX_DOCUMENT = 16 << 20, MAX_SEGMENTS = 8, MAX_QUOTED = 4 };
 
 static bool none(struct cell c)
 {
@@ -13,7 +13,7 @@ static bool none(struct cell c)
 }
 
 /* Directions come as numbers, as numeric strings, and in one known export as words. */
-static bool direction(struct cell c, enum map_dir *ret)
+bool map_direction(struct cell c, enum map_dir *ret)
 {
     static const struct {
         const char *word;
@@ -85,7 +85,9 @@ static void read_transforms(struct map *m, struct map_field *f, const struct jso
     for (const struct json *t = list && list->type == JSON_ARRAY ? list->child : NULL; t; t = t->next) {
         struct cell type = json_text(json_iget(t, "transformType"));
 
-        if (cell_ieq(type, CELL_LIT("ValueMap"))) {
+        if (cell_ieq(type, CELL_LIT("ValueMap")) && f->has_map) {
+            f->unknown_transform = CELL_LIT("a second ValueMap");
+        } else if (cell_ieq(type, CELL_LIT("ValueMap"))) {
             read_value_map(m, f, json_iget(t, "valueMap"));
         } else if (cell_ieq(type, CELL_LIT("Default"))) {
             f->has_default = true;
@@ -103,7 +105,8 @@ static enum ec read_field(struct map *m, const struct json *v, size_t index, str
     struct cell destination = json_text(json_iget(v, m->reversed_legs ? "sourceField" : "destinationField"));
 
     f->index = index;
-    if (!direction(dir, &f->dir))
+    f->doc = v;
+    if (!map_direction(dir, &f->dir))
         return err_set(reterr, EC_FORMAT, "field %zu has syncDirection '" CELL_FMT "'; known are 1, 2 and 3",
                        index + 1, CELL_ARG(dir));
     if (m->reversed_legs && f->dir != DIR_BOTH)
@@ -166,8 +169,8 @@ enum ec map_read_text(const char *what, const char *p, size_t n, struct map **re
 
     m->file = cell_of(arena_strdup(&m->arena, what));
     rc = json_parse(what, p, n, &limits, &m->arena, &m->doc, reterr);
-    /* The column's text sometimes is a JSON string that holds the document. */
-    if (!rc && m->doc->type == JSON_STRING)
+    /* The column's text sometimes is a JSON string that holds the document, and exports quote that once more. */
+    for (int i = 0; !rc && m->doc->type == JSON_STRING && i < MAX_QUOTED; i++)
         rc = json_parse(what, m->doc->text.ptr, m->doc->text.len, &limits, &m->arena, &m->doc, reterr);
     if (!rc) {
         rc = read_document(m, reterr);
@@ -202,64 +205,6 @@ void map_free(struct map *m)
         return;
     arena_release(&m->arena);
     free(m);
-}
-
-enum ec map_write_file(const struct map *m, const char *path, struct err *reterr)
-{
-    struct strbuf out = STRBUF(0);
-    enum ec rc;
-
-    json_write_pretty(&out, m->doc);
-    rc = file_write_atomic(path, out.buf, out.len, 0644, reterr);
-    strbuf_release(&out);
-    return rc;
-}
-
-/* Letters and digits in lower case, everything else one hyphen. */
-static void add_slug(struct strbuf *b, struct cell c)
-{
-    bool gap = false;
-
-    for (size_t i = 0; i < c.len; i++) {
-        char ch = c.ptr[i];
-
-        if (ch >= 'A' && ch <= 'Z')
-            ch = (char)(ch + 32);
-        if ((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || (ch == '_' && i)) {
-            if (gap)
-                strbuf_addc(b, '-');
-            strbuf_addc(b, ch);
-            gap = false;
-        } else {
-            gap = b->len > 0 && b->buf[b->len - 1] != '-';
-        }
-    }
-}
-
-char *map_stem(const struct map *m, struct arena *a)
-{
-    struct strbuf b = STRBUF(0);
-    char *s;
-
-    add_slug(&b, m->set);
-    strbuf_adds(&b, "--");
-    add_slug(&b, m->label);
-    s = arena_strdup(a, b.buf);
-    strbuf_release(&b);
-    return s;
-}
-
-bool map_named(const struct map *m, const char *text)
-{
-    struct arena a = { 0 };
-    struct cell want = cell_of(text);
-    bool yes = cell_ieq(want, m->name) ||
-               cell_ieq(want, cell_printf(&a, "[%.*s] - [%.*s]", (int)m->label.len, m->label.ptr, (int)m->set.len,
-                                          m->set.ptr)) ||
-               cell_ieq(want, cell_of(map_stem(m, &a)));
-
-    arena_release(&a);
-    return yes;
 }
 
 bool map_dir_to_dv(enum map_dir d)
