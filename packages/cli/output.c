@@ -38,15 +38,23 @@ void output_init(struct output *o, bool json, bool quiet, bool no_progress)
 
 void out_line(struct output *o, const char *fmt, ...)
 {
+    struct arena a = { 0 };
+    size_t n;
+    char *text;
     va_list ap;
 
     if (o->json || o->quiet)
         return;
     progress_erase(o);
     va_start(ap, fmt);
-    vprintf(fmt, ap);
+    text = arena_vprintf(&a, &n, fmt, ap);
     va_end(ap);
+    for (size_t i = 0; i < n; i++) /* a text from a service or a file may not move the cursor */
+        if (((unsigned char)text[i] < 0x20 && text[i] != '\n' && text[i] != '\t') || text[i] == 0x7f)
+            text[i] = ' ';
+    fwrite(text, 1, n, stdout);
     putchar('\n');
+    arena_release(&a);
 }
 
 void out_raw(struct output *o, const char *p, size_t n)
