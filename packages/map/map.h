@@ -59,7 +59,7 @@ enum ec map_write_file(const struct map *m, const char *path, struct err *reterr
 void map_write_text(const struct map *m, struct strbuf *out);
 /*
  * One spelling of what services and exports spell in several ways, so that the same map gives the same file: directions
- * as "1", "2", "3"; yes and no as JSON's true and false. Everything else stays.
+ * as 1, 2, 3; yes and no as JSON's true and false. Everything else stays.
  */
 void map_normalise(struct map *m);
 /* "=", ">", "<", with a transform "><", ">>", "<<": the signs of dual-write's own mapping page. */

@@ -14,7 +14,7 @@ static void set_bool(struct json *v)
     v->text = CELL_ABSENT;
 }
 
-static void normalise_members(struct map *m, struct json *obj)
+static void normalise_members(struct json *obj)
 {
     static const char *const BOOLS[] = { "isSystemGenerated", "createValuesOnDestination", "isSourceFilterEditable",
                                          "deleteNonMatchingData" };
@@ -26,8 +26,8 @@ static void normalise_members(struct map *m, struct json *obj)
             if (cell_ieq(v->name, cell_of(BOOLS[i])))
                 set_bool(v);
         if (cell_ieq(v->name, CELL_LIT("syncDirection")) && map_direction(json_text(v), &dir)) {
-            v->type = JSON_STRING;
-            v->text = cell_of(arena_strdup(&m->arena, DIGITS[dir]));
+            v->type = JSON_NUMBER;
+            v->text = cell_of(DIGITS[dir]);
         }
     }
 }
@@ -50,11 +50,11 @@ static struct json *elements(struct json *obj, const char *name)
 void map_normalise(struct map *m)
 {
     for (struct json *leg = elements(m->doc, "legs"); leg; leg = leg->next) {
-        normalise_members(m, leg);
+        normalise_members(leg);
         for (struct json *f = elements(leg, "fieldMappings"); f; f = f->next) {
-            normalise_members(m, f);
+            normalise_members(f);
             for (struct json *t = elements(f, "valueTransforms"); t; t = t->next)
-                normalise_members(m, t);
+                normalise_members(t);
         }
     }
 }

@@ -149,9 +149,9 @@ static void lossless(void **state)
     static const char OUT[] =
         "{\"new\":[1,{\"deep\":12345678901234567.89}],\"legs\":[{\"sourceSchema\":\"W\",\"destinationSchema\":\"w\","
         "\"legNew\":{\"a\":null},\"isSourceFilterEditable\":true,\"fieldMappings\":[{\"fieldNew\":\"\xC3\xA9\","
-        "\"syncDirection\":\"1\",\"sourceField\":\"A\",\"destinationField\":\"b.c.d\",\"isSystemGenerated\":"
+        "\"syncDirection\":1,\"sourceField\":\"A\",\"destinationField\":\"b.c.d\",\"isSystemGenerated\":"
         "false,\"valueTransforms\":[{\"$type\":\"T\",\"transformType\":\"Truncate\",\"length\":1234567890123456789,"
-        "\"opaque\":[true]}]},{\"syncDirection\":\"2\",\"sourceField\":\"B\",\"destinationField\":"
+        "\"opaque\":[true]}]},{\"syncDirection\":2,\"sourceField\":\"B\",\"destinationField\":"
         "\"customerid.Account(accountnumber).Contact(msdyn_contactpersonid)\",\"valueTransforms\":[{"
         "\"transformType\":"
         "\"ValueMap\",\"valueMap\":{\"a\":9223372036854775807},\"createValuesOnDestination\":false}]}]}]}";
