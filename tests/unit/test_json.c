@@ -5,6 +5,7 @@
 #include "base/file.h"
 
 #include <dirent.h>
+#include <time.h>
 
 /* How a text is read: whole, octet by octet through json_rows, and once more as the rows of an answer. */
 static enum ec read_whole(const char *p, size_t n, const struct json_limits *lim, struct strbuf *out, struct err *e)
@@ -382,6 +383,7 @@ static void samples(void **state)
     while ((d = readdir(dir))) {
         struct strbuf whole = { 0 }, pieces = { 0 };
         struct err e = { 0 };
+        clock_t from;
         enum ec a, b, c;
 
         if (d->d_name[1] != '_')
@@ -390,7 +392,9 @@ static void samples(void **state)
         strbuf_addf(&path, "%s/json/%s", root, d->d_name);
         strbuf_reset(&text);
         CHECK_OK(file_read(strbuf_str(&path), 1 << 20, &text, &e), &e);
+        from = clock();
         a = read_whole(strbuf_str(&text), text.len, NULL, &whole, &e);
+        CHECK((double)(clock() - from) / CLOCKS_PER_SEC < 5, "%s takes too long", d->d_name);
         b = read_rows(strbuf_str(&text), text.len, 1, NULL, NULL, &pieces, &e);
         c = read_rows(strbuf_str(&text), text.len, 7, NULL, NULL, NULL, &e);
         CHECK(!a == !b && !a == !c, "%s: whole %d, octets %d, sevens %d", d->d_name, a, b, c);
@@ -418,14 +422,65 @@ static void samples(void **state)
     strbuf_release(&text);
 }
 
+/*
+ * Texts made to be slow or large: refused or read in time that grows with their size alone. The bound is processor time for
+ * 4 MiB each, far above what any needs and far below what a square of the size would take.
+ */
+static void hostile_sizes(void **state)
+{
+    enum { SIZE = 4 << 20, SECONDS = 10 };
+    static const struct {
+        const char *name, *head, *unit, *tail;
+        enum ec rc;
+    } CASES[] = {
+        { "open arrays", "", "[", "", EC_LIMIT },
+        { "open objects", "", "{\"a\":", "", EC_LIMIT },
+        { "one number", "[", "9", "]", EC_OK },
+        { "one string", "[\"", "x", "\"]", EC_OK },
+        { "escapes", "[\"", "\\\"\\n\\u0041", "\"]", EC_OK },
+        { "pairs of surrogates", "[\"", "\\uD834\\uDD1E", "\"]", EC_OK },
+        { "elements", "[0", ",0", "]", EC_OK },
+        { "empty objects", "[{}", ",{}", "]", EC_OK },
+        { "blanks", "[", " \n\t\r", "]", EC_OK },
+        { "never closed", "[0", ",0", "", EC_FORMAT },
+        { "commas", "[", ",", "]", EC_FORMAT },
+    };
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(CASES); k++) {
+        struct strbuf s = { 0 };
+        struct err e = { 0 };
+        clock_t from;
+        double took;
+        enum ec rc;
+
+        strbuf_adds(&s, CASES[k].head);
+        while (s.len < SIZE)
+            strbuf_adds(&s, CASES[k].unit);
+        strbuf_adds(&s, CASES[k].tail);
+        from = clock();
+        rc = read_whole(s.buf, s.len, NULL, NULL, &e);
+        took = (double)(clock() - from) / CLOCKS_PER_SEC;
+        CHECK(rc == CASES[k].rc, "%s: %d %s", CASES[k].name, rc, e.msg);
+        CHECK(took < SECONDS, "%s took %.1f s", CASES[k].name, took);
+        strbuf_release(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts),          cmocka_unit_test(rows),
-        cmocka_unit_test(row_refused),    cmocka_unit_test(limits),
-        cmocka_unit_test(many_members),   cmocka_unit_test(errors_tell_where),
-        cmocka_unit_test(access_members), cmocka_unit_test(set_last_then_append),
-        cmocka_unit_test(writer),         cmocka_unit_test(samples),
+        cmocka_unit_test(hostile_sizes),
+        cmocka_unit_test(texts),
+        cmocka_unit_test(rows),
+        cmocka_unit_test(row_refused),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(many_members),
+        cmocka_unit_test(errors_tell_where),
+        cmocka_unit_test(access_members),
+        cmocka_unit_test(set_last_then_append),
+        cmocka_unit_test(writer),
+        cmocka_unit_test(samples),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
