@@ -116,16 +116,21 @@ static bool listed(struct cell name, const char *const *list)
     return false;
 }
 
+static struct cell called(struct cell name)
+{
+    return name.len ? name : CELL_LIT("(a member without a name)");
+}
+
 /* Members that none of `known` names. */
 static void compare_others(struct map_diff *d, struct cell place, const struct json *a, const struct json *b,
                            const char *const *known)
 {
     for (const struct json *x = a ? a->child : NULL; x; x = x->next)
         if (!listed(x->name, known) && !same_json(x, member(b, x->name)))
-            add(d, place, x->name, text_of(d, x), text_of(d, member(b, x->name)));
+            add(d, place, called(x->name), text_of(d, x), text_of(d, member(b, x->name)));
     for (const struct json *y = b ? b->child : NULL; y; y = y->next)
         if (!listed(y->name, known) && !nothing(y) && !member(a, y->name))
-            add(d, place, y->name, CELL_ABSENT, text_of(d, y));
+            add(d, place, called(y->name), CELL_ABSENT, text_of(d, y));
 }
 
 /* ---- transforms ---- */
