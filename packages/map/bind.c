@@ -5,16 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void bind_problem(struct bind_problems *p, const char *fmt, ...)
+void bind_problem(struct bind_problems *p, const char *code, const struct map_field *mf, const char *fmt, ...)
 {
-    char line[500];
+    char line[600];
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(line, sizeof(line), fmt, ap);
     va_end(ap);
     strbuf_addf(&p->text, "%s%s", p->n ? "; " : "", line);
+    if (!strncmp(code, "DIPV", 4))
+        strbuf_addf(&p->text, " (%s)", code);
     p->n++;
+    if (p->report)
+        p->report(p->arg, code, mf, line);
 }
 
 static bool is_company_path(const struct binding *b, const struct map_field *mf)
@@ -78,7 +82,7 @@ static void add_lookup(struct binding *b, const struct schema *s, struct bound_f
         const struct dv_table *t = lookup_target(s, mf, f->c, &nav, &wanted);
 
         if (!t) {
-            bind_problem(bad,
+            bind_problem(bad, "lookup-target-unknown", mf,
                          CELL_FMT ": the lookup " CELL_FMT " points at '" CELL_FMT "', whose metadata is not known",
                          CELL_ARG(f->name), CELL_ARG(f->c->name), CELL_ARG(wanted));
             return;
@@ -91,8 +95,8 @@ static void add_lookup(struct binding *b, const struct schema *s, struct bound_f
         l->columns = arena_alloc(&b->arena, (b->map->n + 1) * sizeof(*l->columns));
     }
     if (l->n == BIND_LOOKUP_PARTS) {
-        bind_problem(bad, CELL_FMT ": the lookup " CELL_FMT " has more than %d key parts", CELL_ARG(f->name),
-                     CELL_ARG(f->c->name), BIND_LOOKUP_PARTS);
+        bind_problem(bad, "lookup-parts", mf, CELL_FMT ": the lookup " CELL_FMT " has more than %d key parts",
+                     CELL_ARG(f->name), CELL_ARG(f->c->name), BIND_LOOKUP_PARTS);
         return;
     }
     f->lookup = (int)(l - b->lookups);
@@ -100,8 +104,9 @@ static void add_lookup(struct binding *b, const struct schema *s, struct bound_f
     l->fields[l->n] = index;
     l->columns[l->n] = rest_of_path(b, mf);
     if (!dv_column_find(l->target, mf->path[1].name))
-        bind_problem(bad, CELL_FMT ": table '" CELL_FMT "' has no column '" CELL_FMT "'", CELL_ARG(f->name),
-                     CELL_ARG(l->target->logical), CELL_ARG(mf->path[1].name));
+        bind_problem(bad, "DIPV1025", mf, CELL_FMT ": table '" CELL_FMT "' has no column '" CELL_FMT "'%s",
+                     CELL_ARG(f->name), CELL_ARG(l->target->logical), CELL_ARG(mf->path[1].name),
+                     bind_nearest_column(l->target, mf->path[1].name, &b->arena));
     l->n++;
 }
 
@@ -110,40 +115,32 @@ static void classify(struct binding *b, const struct schema *s, struct bound_fie
 {
     const struct map_field *mf = f->mf;
 
-    if (!cell_absent(mf->unknown_transform))
-        bind_problem(bad, CELL_FMT ": transform type '" CELL_FMT "' is not known", CELL_ARG(f->name),
-                     CELL_ARG(mf->unknown_transform));
     if (cell_absent(mf->source) || cell_absent(mf->destination)) {
         bool to_dv = cell_absent(mf->source);
 
         f->kind = to_dv ? BOUND_CONST_DV : BOUND_CONST_FNO;
-        if (!mf->has_default)
-            bind_problem(bad, CELL_FMT ": a field without a counterpart needs a default value", CELL_ARG(f->name));
         /* A constant flows to the side that has the field, whatever direction the document gives. */
         f->dir = to_dv ? DIR_TO_DV : DIR_TO_FNO;
         return;
     }
     if (mf->n_path > 1) {
         f->kind = BOUND_LOOKUP;
-        if (mf->n_path > 2 && !cell_absent(mf->path[2].target))
-            bind_problem(bad, CELL_FMT ": '" CELL_FMT "' points at rows of several tables, which cannot be paired",
-                         CELL_ARG(f->name), CELL_ARG(mf->destination));
-        else if (!f->c->n_navs)
-            bind_problem(bad, CELL_FMT ": column '" CELL_FMT "' is not a lookup", CELL_ARG(f->name),
-                         CELL_ARG(f->c->name));
-        else
+        if (!f->c->n_navs)
+            bind_problem(bad, "lookup-path", mf, CELL_FMT ": column '" CELL_FMT "' is not a lookup",
+                         CELL_ARG(f->name), CELL_ARG(f->c->name));
+        else if (mf->n_path == 2 || cell_absent(mf->path[2].target)) /* several targets: the document check says so */
             add_lookup(b, s, f, index, bad);
     } else {
         f->kind = mf->has_map ? BOUND_VALUEMAP : BOUND_PLAIN;
         if (f->kind == BOUND_PLAIN && f->c->n_navs)
-            bind_problem(bad,
+            bind_problem(bad, "DIPV1027", mf,
                          CELL_FMT ": '" CELL_FMT
                                   "' is a lookup; the map must name a key column of its target (%.*s.column)",
                          CELL_ARG(f->name), CELL_ARG(f->c->name), CELL_ARG(f->c->name));
     }
     if (map_dir_to_dv(f->dir) && !f->c->create && !f->c->update)
-        bind_problem(bad, CELL_FMT ": Dataverse column '" CELL_FMT "' is read-only (DIPV1011)", CELL_ARG(f->name),
-                     CELL_ARG(f->c->name));
+        bind_problem(bad, "DIPV1011", mf, CELL_FMT ": Dataverse column '" CELL_FMT "' is read-only",
+                     CELL_ARG(f->name), CELL_ARG(f->c->name));
 }
 
 static enum { MASTER_IS_FNO, MASTER_IS_DV } master_of(const struct bind_settings *set, const struct bound_field *f)
@@ -167,16 +164,18 @@ static void add_field(struct binding *b, const struct schema *s, const struct ma
     if (!cell_absent(mf->source)) {
         f.f = fno_field_find(b->entity, mf->source);
         if (!f.f)
-            bind_problem(bad, "F&O entity '" CELL_FMT "' has no field '" CELL_FMT "'", CELL_ARG(b->entity->label),
-                         CELL_ARG(mf->source));
+            bind_problem(bad, "DIPV1022", mf, "F&O entity '" CELL_FMT "' has no field '" CELL_FMT "'%s",
+                         CELL_ARG(b->entity->label), CELL_ARG(mf->source),
+                         bind_nearest_field(b->entity, mf->source, &b->arena));
         else
             f.name = f.f->staging;
     }
     if (!cell_absent(mf->destination)) {
         f.c = dv_column_find(b->table, mf->path[0].name);
         if (!f.c)
-            bind_problem(bad, "Dataverse table '" CELL_FMT "' has no column '" CELL_FMT "'",
-                         CELL_ARG(b->table->logical), CELL_ARG(mf->path[0].name));
+            bind_problem(bad, "DIPV1025", mf, "Dataverse table '" CELL_FMT "' has no column '" CELL_FMT "'%s",
+                         CELL_ARG(b->table->logical), CELL_ARG(mf->path[0].name),
+                         bind_nearest_column(b->table, mf->path[0].name, &b->arena));
     }
     if ((!cell_absent(mf->source) && !f.f) || (!cell_absent(mf->destination) && !f.c))
         return;
@@ -192,27 +191,10 @@ static void add_field(struct binding *b, const struct schema *s, const struct ma
     b->fields[b->n++] = f;
 }
 
-/* Two fields that flow into one place: which of them wins would be chance (DIPV1023, 1026, 1029). */
-static void check_twice(const struct binding *b, struct bind_problems *bad)
-{
-    for (size_t i = 0; i < b->n; i++)
-        for (size_t k = 0; k < i; k++) {
-            const struct bound_field *x = &b->fields[i], *y = &b->fields[k];
-            bool to_dv = map_dir_to_dv(x->dir) && map_dir_to_dv(y->dir);
-            bool to_fno = map_dir_to_fno(x->dir) && map_dir_to_fno(y->dir);
-
-            if (to_dv && x->mf && y->mf && x->c && y->c && cell_ieq(x->mf->destination, y->mf->destination))
-                bind_problem(bad, "Dataverse column '" CELL_FMT "' is filled by two fields of the map (DIPV1026)",
-                             CELL_ARG(x->mf->destination));
-            if (to_fno && x->f && x->f == y->f)
-                bind_problem(bad, "F&O field '" CELL_FMT "' is filled by two fields of the map (DIPV1023)",
-                             CELL_ARG(x->f->staging));
-        }
-}
-
 struct filter_check {
     const struct binding *b;
     struct bind_problems *bad;
+    struct arena *a;
     bool fno;
 };
 
@@ -221,12 +203,13 @@ static void check_filter_field(void *arg, struct cell field)
     struct filter_check *c = arg;
 
     if (c->fno && !fno_field_find(c->b->entity, field) && !cell_ieq(field, CELL_LIT("dataAreaId")))
-        bind_problem(c->bad, "the F&O filter names '" CELL_FMT "', which entity '" CELL_FMT "' does not have",
-                     CELL_ARG(field), CELL_ARG(c->b->entity->label));
+        bind_problem(c->bad, "filter-field", NULL,
+                     "the F&O filter names '" CELL_FMT "', which entity '" CELL_FMT "' does not have%s",
+                     CELL_ARG(field), CELL_ARG(c->b->entity->label), bind_nearest_field(c->b->entity, field, c->a));
     if (!c->fno && !dv_column_find(c->b->table, field) && !cell_ieq(field, c->b->table->pk))
-        bind_problem(c->bad,
-                     "the Dataverse filter names '" CELL_FMT "', which table '" CELL_FMT "' does not have (DIPV1012)",
-                     CELL_ARG(field), CELL_ARG(c->b->table->logical));
+        bind_problem(c->bad, "DIPV1012", NULL,
+                     "the Dataverse filter names '" CELL_FMT "', which table '" CELL_FMT "' does not have%s",
+                     CELL_ARG(field), CELL_ARG(c->b->table->logical), bind_nearest_column(c->b->table, field, c->a));
 }
 
 /* Rows carry element names: a filter that gives an element by label, number or in other case is brought to its name. */
@@ -253,19 +236,15 @@ static void name_elements(const struct binding *b, struct filter *f, struct bind
         }
     f->value = bind_enum_spelling(ff, f->value, &known);
     if (!known)
-        bind_problem(bad, "the F&O filter compares '" CELL_FMT "' with '" CELL_FMT "', which is no element of it",
+        bind_problem(bad, "filter-element", NULL,
+                     "the F&O filter compares '" CELL_FMT "' with '" CELL_FMT "', which is no element of it",
                      CELL_ARG(f->field), CELL_ARG(f->value));
 }
 
 static void bind_filters(struct binding *b, struct bind_problems *bad)
 {
-    struct filter_check c = { .b = b, .bad = bad };
-    struct err e = { 0 };
+    struct filter_check c = { .b = b, .bad = bad, .a = &b->arena };
 
-    if (filter_parse_xpp(b->map->source_filter, &b->arena, &b->fno_filter, &e))
-        bind_problem(bad, "%s", e.msg);
-    if (filter_parse_odata(b->map->reversed_filter, &b->arena, &b->dv_filter, &e))
-        bind_problem(bad, "%s (DIPV1012)", e.msg);
     c.fno = true;
     filter_fields(b->fno_filter, check_filter_field, &c);
     name_elements(b, b->fno_filter, bad);
@@ -276,9 +255,8 @@ static void bind_filters(struct binding *b, struct bind_problems *bad)
 static void bind_company(struct binding *b, struct bind_problems *bad)
 {
     if (!b->entity->shared && !b->table->company && !cell_ieq(b->table->logical, CELL_LIT("cdm_company")))
-        bind_problem(bad,
-                     "F&O entity '" CELL_FMT "' is per company, Dataverse table '" CELL_FMT
-                     "' has no company lookup (DIPV1002)",
+        bind_problem(bad, "DIPV1002", NULL,
+                     "F&O entity '" CELL_FMT "' is per company, Dataverse table '" CELL_FMT "' has no company lookup",
                      CELL_ARG(b->entity->label), CELL_ARG(b->table->logical));
     b->striped = !b->entity->shared && b->table->company;
     if (!b->striped)
@@ -313,6 +291,27 @@ static void finish(struct binding *b)
     }
 }
 
+/* Entity and table are known. */
+static void bind_parts(struct binding *b, const struct schema *s, const struct bind_settings *set,
+                       struct bind_problems *bad)
+{
+    const struct map *m = b->map;
+    size_t before = bad->n;
+
+    copy_settings(b, set);
+    b->fields = arena_zalloc(&b->arena, (m->n + 2) * sizeof(*b->fields));
+    b->lookups = arena_zalloc(&b->arena, (m->n + 1) * sizeof(*b->lookups));
+    bind_check_document(m, &b->arena, &b->fno_filter, &b->dv_filter, bad);
+    bind_company(b, bad);
+    for (size_t i = 0; i < m->n; i++)
+        if (!is_company_path(b, &m->fields[i]))
+            add_field(b, s, &m->fields[i], set, bad);
+    bind_filters(b, bad);
+    if (bad->n == before || bad->report)
+        bind_choose_key(b, set, bad);
+    finish(b);
+}
+
 enum ec bind_map(const struct map *m, const struct schema *s, const struct bind_settings *set, struct binding **ret,
                  struct err *reterr)
 {
@@ -329,18 +328,7 @@ enum ec bind_map(const struct map *m, const struct schema *s, const struct bind_
                      CELL_ARG(b->entity ? m->set : m->label));
         goto out;
     }
-    copy_settings(b, set);
-    b->fields = arena_zalloc(&b->arena, (m->n + 2) * sizeof(*b->fields));
-    b->lookups = arena_zalloc(&b->arena, (m->n + 1) * sizeof(*b->lookups));
-    bind_company(b, &bad);
-    for (size_t i = 0; i < m->n; i++)
-        if (!is_company_path(b, &m->fields[i]))
-            add_field(b, s, &m->fields[i], set, &bad);
-    check_twice(b, &bad);
-    bind_filters(b, &bad);
-    if (!bad.n)
-        bind_choose_key(b, set, &bad);
-    finish(b);
+    bind_parts(b, s, set, &bad);
     if (bad.n) {
         rc = err_set(reterr, EC_CONFIG, "map '" CELL_FMT "' does not fit the services (%zu finding%s): %s",
                      CELL_ARG(m->name), bad.n, bad.n == 1 ? "" : "s", bad.text.buf);
@@ -356,6 +344,27 @@ out:
     else
         *ret = b;
     return rc;
+}
+
+size_t bind_check(const struct map *m, const struct schema *s, const struct bind_settings *set, bind_report *report,
+                  void *arg, struct binding **ret)
+{
+    struct binding *b = xcalloc(1, sizeof(*b));
+    struct bind_problems bad = { .text = STRBUF(0), .report = report, .arg = arg };
+
+    b->map = m;
+    b->entity = schema_entity(s, m->label);
+    b->table = schema_table(s, m->set);
+    if (b->entity && b->table) {
+        bind_parts(b, s, set, &bad);
+    } else {
+        bind_check_document(m, &b->arena, &b->fno_filter, &b->dv_filter, &bad);
+        binding_free(b);
+        b = NULL;
+    }
+    strbuf_release(&bad.text);
+    *ret = b;
+    return bad.n;
 }
 
 void binding_free(struct binding *b)

@@ -78,6 +78,14 @@ struct binding {
 enum ec bind_map(const struct map *m, const struct schema *s, const struct bind_settings *set, struct binding **ret,
                  struct err *reterr);
 void binding_free(struct binding *b);
+/*
+ * All that bind_map() would refuse, one by one: the service's code (DIPV...) or a word of ours, the field (NULL = the map) and
+ * what is wrong. Without metadata of a side only what the document shows. *ret is what could be bound, for looking at
+ * (never for rows when something was reported); NULL without metadata. Returns the number of reports.
+ */
+typedef void bind_report(void *arg, const char *code, const struct map_field *mf, const char *why);
+size_t bind_check(const struct map *m, const struct schema *s, const struct bind_settings *set, bind_report *report,
+                  void *arg, struct binding **ret);
 int binding_field(const struct binding *b, struct cell name); /* staging name, column or path, any case; -1 = none */
 bool binding_company_wanted(const struct binding *b, struct cell company_lower);
 /* Is a canonical row of a company that the map's settings list? For the companies' own map the key is the company. */

@@ -34,7 +34,8 @@ static bool from_settings(struct binding *b, const char *key, struct bind_proble
         name = cell_rtrim(name);
         i = binding_field(b, name);
         if (i < 0 && !(cell_ieq(name, CELL_LIT("dataAreaId")) && !b->striped))
-            bind_problem(bad, "key = %s names '" CELL_FMT "', which the map does not have", key, CELL_ARG(name));
+            bind_problem(bad, "key-setting", NULL, "key = %s names '" CELL_FMT "', which the map does not have", key,
+                         CELL_ARG(name));
         else if (i >= 0)
             add_to_key(b, i);
         p += n;
@@ -129,7 +130,7 @@ static bool from_fno_key(struct binding *b)
 /* Both sides must mean the same record: F&O's key and ours are the same set of fields. */
 static void same_set(struct binding *b, struct bind_problems *bad)
 {
-    size_t fno = b->striped;
+    size_t fno = b->striped, before = bad->n;
 
     for (size_t i = 0; i < b->entity->n; i++) {
         const struct fno_field *f = &b->entity->fields[i];
@@ -139,31 +140,32 @@ static void same_set(struct binding *b, struct bind_problems *bad)
             continue;
         fno++;
         if (at < 0)
-            bind_problem(bad,
-                         "the F&O key field " CELL_FMT
-                         " is not mapped, so rows of both sides cannot be paired (DIPV1014)",
+            bind_problem(bad, "DIPV1014", NULL,
+                         "the F&O key field " CELL_FMT " is not mapped, so rows of both sides cannot be paired",
                          CELL_ARG(f->staging));
         else if (!in_key(b, at))
-            bind_problem(bad, "F&O's key has " CELL_FMT ", the key by %.*s has not", CELL_ARG(f->staging),
-                         CELL_ARG(b->key_evidence));
+            bind_problem(bad, "key-differs", NULL, "F&O's key has " CELL_FMT ", the key by %.*s has not",
+                         CELL_ARG(f->staging), CELL_ARG(b->key_evidence));
     }
-    if (!bad->n && fno != b->n_key)
-        bind_problem(bad, "the key by %.*s has %zu fields, F&O's has %zu", CELL_ARG(b->key_evidence), b->n_key, fno);
+    if (bad->n == before && fno != b->n_key)
+        bind_problem(bad, "key-differs", NULL, "the key by %.*s has %zu fields, F&O's has %zu",
+                     CELL_ARG(b->key_evidence), b->n_key, fno);
 }
 
 void bind_choose_key(struct binding *b, const struct bind_settings *set, struct bind_problems *bad)
 {
     bool two_way = false;
+    size_t before = bad->n;
 
     b->key = arena_zalloc(&b->arena, (b->n + 1) * sizeof(*b->key));
     if (set->key && set->key[0])
         from_settings(b, set->key, bad);
     else if (!from_alternate_key(b) && !from_fno_key(b))
-        bind_problem(bad,
+        bind_problem(bad, "DIPV1014", NULL,
                      "no key: no active alternate key is mapped and F&O's key is not mapped either; set key = in "
                      "[map." CELL_FMT "]",
                      CELL_ARG(b->alias));
-    if (bad->n)
+    if (bad->n > before)
         return;
     same_set(b, bad);
     for (size_t i = 0; i < b->n; i++)
@@ -173,11 +175,13 @@ void bind_choose_key(struct binding *b, const struct bind_settings *set, struct 
 
         f->key = true;
         if (two_way && f->dir != DIR_BOTH)
-            bind_problem(bad, "key field " CELL_FMT " is one-way in a two-way map (DIPV1004)", CELL_ARG(f->name));
+            bind_problem(bad, "DIPV1004", f->mf, "key field " CELL_FMT " is one-way in a two-way map",
+                         CELL_ARG(f->name));
         if (f->rule.type == CANON_TEXT)
             f->rule.type = CANON_KEY;
         if (f->kind == BOUND_VALUEMAP)
-            bind_problem(bad, "key field " CELL_FMT " has a value map, which a key must not have", CELL_ARG(f->name));
+            bind_problem(bad, "key-value-map", f->mf,
+                         "key field " CELL_FMT " has a value map, which a key must not have", CELL_ARG(f->name));
     }
     /* Rows can be addressed by an alternate key of exactly these columns: one without the company would hit another's row. */
     for (size_t k = 0; k < b->table->n_keys && !b->alternate_key; k++) {

@@ -11,13 +11,24 @@ enum { BIND_LOOKUP_PARTS = 16 };
 struct bind_problems {
     struct strbuf text;
     size_t n;
+    bind_report *report; /* each one by itself, for map lint; NULL = none wanted */
+    void *arg;
 };
-void bind_problem(struct bind_problems *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* code: the service's (DIPV...) or a word of ours; mf: the field it is about, NULL = the whole map. */
+void bind_problem(struct bind_problems *p, const char *code, const struct map_field *mf, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* What the document alone shows (bind_doc.c); the metadata may be unknown. */
+void bind_check_document(const struct map *m, struct arena *a, struct filter **ret_xpp, struct filter **ret_odata,
+                         struct bind_problems *bad);
+/* ", did you mean 'X'?" from the fields of an entity or the columns of a table; "" = nothing is close. In `a`. */
+const char *bind_nearest_field(const struct fno_entity *e, struct cell name, struct arena *a);
+const char *bind_nearest_column(const struct dv_table *t, struct cell name, struct arena *a);
 
 void bind_choose_rule(struct binding *b, struct bound_field *f, struct bind_problems *bad);
 void bind_choose_key(struct binding *b, const struct bind_settings *set, struct bind_problems *bad);
 /* Element of an F&O enum in the metadata's spelling, by element name or label, any case; the text itself when unknown. */
 struct cell bind_enum_spelling(const struct fno_field *f, struct cell text, bool *ret_known);
+bool bind_bool_word(struct cell c, bool *ret);
 const struct map_pair *bind_pair_by_key(const struct map_field *mf, struct cell key);
 const struct map_pair *bind_pair_by_value(const struct bound_field *f, struct cell value);
 /* The blank token of value maps: "" anywhere, the word "blank" where it cannot be a text of its own. */

@@ -26,7 +26,7 @@ const struct map_pair *bind_pair_by_key(const struct map_field *mf, struct cell 
     return NULL;
 }
 
-static bool bool_word(struct cell c, bool *ret)
+bool bind_bool_word(struct cell c, bool *ret)
 {
     if (cell_ieq(c, CELL_LIT("true")) || cell_is(c, "1") || cell_ieq(c, CELL_LIT("yes")))
         return *ret = true, true;
@@ -44,7 +44,7 @@ static bool same_value(const struct dv_column *c, struct cell v, struct cell w)
 {
     bool a, b;
 
-    return cell_ieq(v, w) || (c->type == DV_BOOLEAN && bool_word(v, &a) && bool_word(w, &b) && a == b);
+    return cell_ieq(v, w) || (c->type == DV_BOOLEAN && bind_bool_word(v, &a) && bind_bool_word(w, &b) && a == b);
 }
 
 const struct map_pair *bind_pair_by_value(const struct bound_field *f, struct cell value)
@@ -117,8 +117,8 @@ static bool numeric(enum dv_type t)
 
 static void mismatch(const struct bound_field *f, const char *fno, const char *hint, struct bind_problems *bad)
 {
-    bind_problem(bad, CELL_FMT ": %s does not fit Dataverse column '" CELL_FMT "' (DIPV1030)%s", CELL_ARG(f->name),
-                 fno, CELL_ARG(f->c->name), hint);
+    bind_problem(bad, "DIPV1030", f->mf, CELL_FMT ": %s does not fit Dataverse column '" CELL_FMT "'%s",
+                 CELL_ARG(f->name), fno, CELL_ARG(f->c->name), hint);
 }
 
 /* A plain pair: the rule is the narrower of both types. */
@@ -182,29 +182,14 @@ static void value_map_rule(struct bound_field *f, struct bind_problems *bad)
 {
     const struct map_field *mf = f->mf;
 
-    if (!mf->n_pairs)
-        bind_problem(bad, CELL_FMT ": the value map is empty", CELL_ARG(f->name));
     for (size_t i = 0; i < mf->n_pairs; i++) {
         bool b;
 
-        if (bind_pair_by_key(mf, mf->pairs[i].key) != &mf->pairs[i])
-            bind_problem(bad, CELL_FMT ": the value map has '" CELL_FMT "' twice (case does not count)",
-                         CELL_ARG(f->name), CELL_ARG(mf->pairs[i].key));
         if (f->c->type == DV_BOOLEAN && !bind_blank_value(f, mf->pairs[i].value) &&
-            !bool_word(mf->pairs[i].value, &b))
-            bind_problem(bad, CELL_FMT ": the value map gives '" CELL_FMT "' for a yes/no column (DIPV1030)",
+            !bind_bool_word(mf->pairs[i].value, &b))
+            bind_problem(bad, "DIPV1030", mf, CELL_FMT ": the value map gives '" CELL_FMT "' for a yes/no column",
                          CELL_ARG(f->name), CELL_ARG(mf->pairs[i].value));
     }
-    if (f->dir == DIR_BOTH)
-        for (size_t i = 0; i < mf->n_pairs; i++)
-            for (size_t k = 0; k < i; k++)
-                if (same_value(f->c, mf->pairs[i].value, mf->pairs[k].value) ||
-                    (bind_blank_value(f, mf->pairs[i].value) && bind_blank_value(f, mf->pairs[k].value)))
-                    bind_problem(bad,
-                                 CELL_FMT ": the two-way value map gives '" CELL_FMT "' for both '" CELL_FMT
-                                          "' and '" CELL_FMT "', so the way back is not defined",
-                                 CELL_ARG(f->name), CELL_ARG(mf->pairs[i].value), CELL_ARG(mf->pairs[k].key),
-                                 CELL_ARG(mf->pairs[i].key));
     if (bind_in_fno_words(f)) {
         /* Keys of texts are matched ignoring case, too ("us" for "US"), so that is no difference either. */
         f->rule = (struct canon_rule){ .type = CANON_WORD };
