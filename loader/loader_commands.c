@@ -7,6 +7,13 @@ static const struct option_def LINT_OPTIONS[] = { { "--offline", NULL,
                                                     "use the metadata saved by an earlier command" },
                                                   { "--samples", "N", "sample rows per rule (default 3)" },
                                                   { 0 } };
+static const struct option_def MAP_LINT_OPTIONS[] = {
+    { "--offline", NULL, "use the metadata saved by an earlier command" },
+    { "--strict", NULL, "warnings fail, too" },
+    { "--format", "text|csv", "how findings are printed (default text)" },
+    { "--codes", NULL, "list every code with its severity, meaning and remedy" },
+    { 0 }
+};
 static const struct option_def LOAD_OPTIONS[] = {
     { "--map-state", "stopped",
       "the operator's word that dual-write does not run these maps, where that cannot be read" },
@@ -75,6 +82,19 @@ const struct command LOADER_COMMANDS[] = {
       .details = "Reads any data package, those that F&O exports too.",
       .min_args = 1,
       .max_args = 1 },
+    { .name = "map lint",
+      .args = "[MAP|FILE..]",
+      .summary = "everything wrong with the maps, before a row leaves",
+      .run = cmd_map_lint,
+      .needs = NEED_WORKSPACE | NEED_FNO | NEED_DV,
+      .options = MAP_LINT_OPTIONS,
+      .details =
+          "Checks map documents against both sides' metadata: the service's own checks (codes DIPV...) and more. "
+          "Each finding has a code, a severity, a place, a reason and a remedy. Files outside the workspace may be "
+          "named; where a side lacks an entity or table, what the document shows is checked still. Findings that are "
+          "known and accepted are silenced by lint_ignore in dmfsync.ini. Status 3 when there are errors, with "
+          "--strict also for warnings.",
+      .max_args = -1 },
     { .name = "load",
       .args = "[MAP..]",
       .summary = "the bulk stage: source files into F&O by DMF packages",

@@ -41,6 +41,8 @@ struct config_map {
     size_t n_consts; /* const.STAGING = value */
     const char **ignore;
     size_t n_ignore; /* header names */
+    const char **lint_ignore;
+    size_t n_lint_ignore; /* findings of map lint that are known and accepted: CODE or CODE:FIELD */
     struct config_pair *masters;
     size_t n_masters; /* master.FIELD = fno | dataverse */
     const char **companies;

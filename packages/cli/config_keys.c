@@ -52,6 +52,7 @@ const struct key_def CONFIG_KEYS[] = {
     { "map", "columns.", KEY_PAIRS, IN(config_map, columns), IN(config_map, n_columns), 0, 0, NULL },
     { "map", "const.", KEY_PAIRS, IN(config_map, consts), IN(config_map, n_consts), 0, 0, NULL },
     { "map", "ignore", KEY_LIST, IN(config_map, ignore), IN(config_map, n_ignore), 0, 0, NULL },
+    { "map", "lint_ignore", KEY_LIST, IN(config_map, lint_ignore), IN(config_map, n_lint_ignore), 0, 0, NULL },
     { "map", "companies", KEY_LOWER_LIST, IN(config_map, companies), IN(config_map, n_companies), 0, 0, NULL },
     { "map", "master", KEY_CHOICE_BOOL, IN(config_map, master_dataverse), 0, 0, 0, "fno|dataverse" },
     { "map", "master.", KEY_PAIRS, IN(config_map, masters), IN(config_map, n_masters), 0, 0, "fno|dataverse" },

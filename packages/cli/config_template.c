@@ -146,6 +146,8 @@ static const char TEMPLATE[] =
     ";columns.Phone = PRIMARYCONTACTPHONE\n"
     ";const.PARTYTYPE = Organization\n"
     ";ignore = Remarks, Old number\n"
+    "; Findings of 'map lint' that are known and accepted, as CODE or CODE:FIELD; they are counted and shown still.\n"
+    ";lint_ignore = precision, lookup-count\n"
     "; Legal entities in scope; others are counted as out of scope. Default: all of them.\n"
     ";companies = usmf, gbmf\n"
     "; Which side wins, for the whole map and per field; what happens to conflicts: the master wins, the newest "

@@ -161,7 +161,7 @@ static enum ec load_columns(struct loading *l, struct err *reterr)
     enum ec rc =
         ask(l,
             "/Attributes?$select=LogicalName,SchemaName,AttributeType,AttributeOf,RequiredLevel,IsValidForCreate,"
-            "IsValidForUpdate,IsValidForRead,IsPrimaryId",
+            "IsValidForUpdate,IsValidForRead,IsPrimaryId,SourceType",
             &v, NULL, reterr);
 
     if (rc)
@@ -172,6 +172,7 @@ static enum ec load_columns(struct loading *l, struct err *reterr)
     t->columns = arena_zalloc(&l->s->arena, list->n * sizeof(*t->columns));
     for (const struct json *c = list->child; c; c = c->next) {
         struct dv_column *col = &t->columns[t->n];
+        int64_t source;
 
         /* shadows of another column (the name behind a lookup, a phonetic form) are not stored values */
         if (!cell_blank(json_member(c, "AttributeOf")) || cell_blank(json_member(c, "LogicalName")))
@@ -184,6 +185,9 @@ static enum ec load_columns(struct loading *l, struct err *reterr)
         col->read = json_bool(json_get(c, "IsValidForRead"), true);
         col->computed = !col->create && !col->update;
         col->required_by_system = cell_is(json_member(json_get(c, "RequiredLevel"), "Value"), "SystemRequired");
+        col->required_by_app = cell_is(json_member(json_get(c, "RequiredLevel"), "Value"), "ApplicationRequired");
+        source = json_i64(json_get(c, "SourceType"), DV_SIMPLE); /* null: of a type that cannot be calculated */
+        col->source = source > DV_SIMPLE && source <= DV_FORMULA ? (enum dv_source)source : DV_SIMPLE;
         t->n++;
     }
     return EC_OK;

@@ -23,7 +23,8 @@ struct fno_field {
     struct cell staging; /* upper case, e.g. CUSTOMERACCOUNT */
     enum fno_type type;
     const struct fno_enum *en; /* FNO_ENUM */
-    bool key, mandatory, edit, create;
+    bool key, mandatory;
+    bool edit, create; /* both false: computed, virtual or locked, F&O takes no value for it */
     int64_t max_length; /* characters, 0 = unknown: the public metadata does not tell */
 };
 struct fno_entity {
@@ -55,6 +56,8 @@ enum dv_type {
     DV_GUID,
     DV_OTHER
 };
+/* AttributeMetadata.SourceType: who fills the column. */
+enum dv_source { DV_SIMPLE, DV_CALCULATED, DV_ROLLUP, DV_FORMULA };
 struct dv_option {
     int64_t value;
     struct cell label, external;
@@ -71,6 +74,8 @@ struct dv_column {
     struct cell min, max; /* number literals, absent = none */
     struct cell behavior; /* UserLocal, DateOnly, TimeZoneIndependent */
     bool create, update, read, required_by_system, computed;
+    bool required_by_app; /* ApplicationRequired: forms ask for it, the service does not */
+    enum dv_source source;
     struct dv_option *options;
     size_t n_options;
     struct dv_nav *navs; /* lookups: one per target */

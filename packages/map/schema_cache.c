@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "map/schema.h"
 
-enum { CACHE_VERSION = 1, MAX_CACHE = 256 << 20 };
+enum { CACHE_VERSION = 2, MAX_CACHE = 256 << 20 };
 
 /* ---- writing ---- */
 
@@ -82,6 +82,8 @@ static void put_column(struct jsonw *w, const struct dv_column *c)
     jw_pbool(w, "update", c->update);
     jw_pbool(w, "read", c->read);
     jw_pbool(w, "required", c->required_by_system);
+    jw_pbool(w, "required_by_app", c->required_by_app);
+    jw_pi64(w, "source", c->source);
     jw_pbool(w, "computed", c->computed);
     jw_name(w, "options");
     jw_begin(w, '[');
@@ -255,6 +257,7 @@ static void get_entity(struct schema *s, const struct json *v)
 static void get_column(struct schema *s, const struct json *v, struct dv_column *c)
 {
     size_t n = 0;
+    int64_t source;
 
     c->name = json_member(v, "name");
     c->type = (enum dv_type)type_of(v, DV_OTHER);
@@ -267,6 +270,9 @@ static void get_column(struct schema *s, const struct json *v, struct dv_column 
     c->update = json_bool(json_get(v, "update"), true);
     c->read = json_bool(json_get(v, "read"), true);
     c->required_by_system = json_bool(json_get(v, "required"), false);
+    c->required_by_app = json_bool(json_get(v, "required_by_app"), false);
+    source = json_i64(json_get(v, "source"), DV_SIMPLE);
+    c->source = source > DV_SIMPLE && source <= DV_FORMULA ? (enum dv_source)source : DV_SIMPLE;
     c->computed = json_bool(json_get(v, "computed"), false);
     c->options = arena_zalloc(&s->arena, (count(items(v, "options")) + 1) * sizeof(*c->options));
     for (const struct json *o = items(v, "options"); o; o = o->next)

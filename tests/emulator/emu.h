@@ -38,7 +38,7 @@ struct emu_field {
     enum emu_ftype type;
     size_t length; /* characters, strings only */
     const struct emu_enum *en; /* enums only */
-    bool key, mandatory;
+    bool key, mandatory, computed;
     const char *default_value; /* NULL = type default */
     const char *default_from_company, *sequence; /* NULL = none */
     const char *ref_entity, *ref_field; /* NULL = no foreign key */
@@ -86,6 +86,7 @@ struct emu_column {
     const char *required; /* None, ApplicationRequired, SystemRequired */
     const char *default_value; /* NULL = none */
     bool unique;
+    int source_type; /* 0 simple, 1 calculated, 2 rollup, 3 formula */
     const struct emu_optionset *options;
     struct emu_nav *navs;
     size_t n_navs;

@@ -52,6 +52,7 @@ struct dv_col {
     int type;
     enum dv_role role;
     size_t length;
+    int source_type; /* 0 simple, 1 calculated, 2 rollup, 3 formula: kept by the service */
     int precision; /* -1 = not a decimal */
     bool has_min, has_max, unique;
     double min, max;

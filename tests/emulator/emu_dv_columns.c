@@ -10,7 +10,8 @@
 
 static const char BASE_NAMES[] =
     " MetadataId LogicalName SchemaName EntityLogicalName AttributeType AttributeTypeName AttributeOf RequiredLevel "
-    "IsValidForCreate IsValidForUpdate IsValidForRead IsPrimaryId IsPrimaryName IsCustomAttribute DisplayName ";
+    "IsValidForCreate IsValidForUpdate IsValidForRead IsPrimaryId IsPrimaryName IsCustomAttribute DisplayName "
+    "SourceType ";
 
 /* AttributeType, the type in @odata.type, what the cast adds. */
 static const struct kind {
@@ -247,6 +248,8 @@ static void attribute_object(struct dv_op *op, struct strbuf *out, const struct 
     dv_meta_label(&label, s->shadow ? s->name : s->c->schema);
     dv_meta_raw(&o, "DisplayName", label.buf);
     strbuf_release(&label);
+    dv_meta_raw(&o, "SourceType",
+                s->shadow || dv_is_lookup(s->c) ? "null" : arena_printf(op->a, "%d", s->c->source_type));
     if (!s->shadow)
         typed(op, &o, s);
     if (!s->shadow && expand) {

@@ -354,6 +354,8 @@ static struct dv_col from_definition(const struct emu_column *c)
     return (struct dv_col){ .name = c->name,
                             .schema = c->schema,
                             .type = (int)c->type,
+                            .role = c->source_type ? DV_READONLY : DV_PLAIN,
+                            .source_type = c->source_type,
                             .length = c->length,
                             .precision = c->precision,
                             .has_min = c->has_min,

@@ -268,7 +268,7 @@ static const char *data_type(const struct emu_field *f)
 }
 
 static void property(struct strbuf *b, const char *name, const char *type, const char *data, const char *label_id,
-                     bool key, bool mandatory, bool edit)
+                     bool key, bool mandatory, bool edit, bool create)
 {
     strbuf_addc(b, '{');
     member(b, "Name", name);
@@ -280,10 +280,10 @@ static void property(struct strbuf *b, const char *name, const char *type, const
     member(b, "LabelId", label_id);
     strbuf_addf(
         b,
-        ",\"IsKey\":%s,\"IsMandatory\":%s,\"ConfigurationEnabled\":true,\"AllowEdit\":%s,\"AllowEditOnCreate\":true,"
+        ",\"IsKey\":%s,\"IsMandatory\":%s,\"ConfigurationEnabled\":true,\"AllowEdit\":%s,\"AllowEditOnCreate\":%s,"
         "\"IsDimension\":false,\"DimensionRelation\":null,\"IsDynamicDimension\":false,"
         "\"DimensionLegalEntityProperty\":null,\"DimensionTypeProperty\":null}",
-        yes_no(key), yes_no(mandatory), yes_no(edit));
+        yes_no(key), yes_no(mandatory), yes_no(edit), yes_no(create));
 }
 
 static void public_entity(struct meta *m, const struct emu_entity *en)
@@ -298,13 +298,14 @@ static void public_entity(struct meta *m, const struct emu_entity *en)
     member(b, "LabelId", entity_label(m, en));
     strbuf_addf(b, ",\"IsReadOnly\":%s,\"ConfigurationEnabled\":true,\"Properties\":[", yes_no(!en->odata_write));
     if (!en->shared)
-        property(b, "dataAreaId", "Edm.String", "String", "@SYS13342", true, false, false);
+        property(b, "dataAreaId", "Edm.String", "String", "@SYS13342", true, false, false, true);
     for (size_t i = 0; i < en->n; i++) {
         const struct emu_field *f = &en->fields[i];
 
         if (i || !en->shared)
             strbuf_addc(b, ',');
-        property(b, f->property, type_name(m, f), data_type(f), field_label(m, en, f), f->key, f->mandatory, !f->key);
+        property(b, f->property, type_name(m, f), data_type(f), field_label(m, en, f), f->key, f->mandatory,
+                 !f->key && !f->computed, !f->computed);
     }
     strbuf_adds(b, "],\"NavigationProperties\":[],\"PropertyGroups\":[],\"Actions\":[]}");
 }
@@ -342,9 +343,9 @@ static void actions_entity(struct meta *m)
         "{\"Name\":\"%s\",\"EntitySetName\":\"%ss\",\"LabelId\":\"@DMF:DefinitionGroup\",\"IsReadOnly\":false,"
         "\"ConfigurationEnabled\":true,\"Properties\":[",
         ACTIONS_ENTITY, ACTIONS_ENTITY);
-    property(b, "Name", "Edm.String", "String", "@SYS7399", true, true, false);
+    property(b, "Name", "Edm.String", "String", "@SYS7399", true, true, false, true);
     strbuf_addc(b, ',');
-    property(b, "Description", "Edm.String", "String", "@SYS6926", false, false, true);
+    property(b, "Description", "Edm.String", "String", "@SYS6926", false, false, true, true);
     strbuf_adds(b, "],\"NavigationProperties\":[],\"PropertyGroups\":[],\"Actions\":[");
     for (size_t i = 0; emu_dmf_action(i, &name, &parameters, &returns); i++) {
         if (i)

@@ -135,6 +135,7 @@ static void read_field(struct reader *r, yajl_val v, const char *where, struct e
         .type = (enum emu_ftype)k,
         .length = number(v, "length", 0),
         .mandatory = flag(v, "mandatory", false),
+        .computed = flag(v, "computed", false),
         .default_value = scalar(v, "default"),
         .default_from_company = scalar(v, "default_from_company"),
         .sequence = scalar(v, "sequence"),
@@ -267,6 +268,7 @@ static void read_column(struct reader *r, yajl_val v, const char *where, struct 
         .required = scalar(v, "required"),
         .default_value = scalar(v, "default"),
         .unique = flag(v, "unique", false),
+        .source_type = (int)number(v, "source_type", 0),
         .n_navs = length(targets),
     };
     if (!c->required)

@@ -101,6 +101,7 @@ static inline void tenant_column(struct schema *s, const struct json *v, const s
     c->behavior = json_member(v, "behavior");
     c->create = c->update = c->read = true;
     c->required_by_system = cell_is(json_member(v, "required"), "SystemRequired");
+    c->required_by_app = cell_is(json_member(v, "required"), "ApplicationRequired");
     if (!cell_absent(set)) {
         const struct json *o = json_get(optionsets, cell_cstr(&s->arena, set));
 

@@ -89,8 +89,9 @@ static void check_same_table(const struct dv_table *x, const struct dv_table *y)
 
         CHECK(cell_eq(c->name, d->name) && c->type == d->type && c->max_length == d->max_length &&
                   c->precision == d->precision && c->create == d->create && c->update == d->update &&
-                  c->required_by_system == d->required_by_system && c->n_options == d->n_options &&
-                  c->n_navs == d->n_navs && cell_eq(c->behavior, d->behavior) && cell_eq(c->min, d->min),
+                  c->required_by_system == d->required_by_system && c->required_by_app == d->required_by_app &&
+                  c->source == d->source && c->n_options == d->n_options && c->n_navs == d->n_navs &&
+                  cell_eq(c->behavior, d->behavior) && cell_eq(c->min, d->min),
               CELL_FMT "." CELL_FMT, CELL_ARG(x->logical), CELL_ARG(c->name));
         for (size_t k = 0; k < c->n_navs; k++)
             CHECK(cell_eq(c->navs[k].target, d->navs[k].target) && cell_eq(c->navs[k].nav, d->navs[k].nav), CELL_FMT,
@@ -120,6 +121,8 @@ static void cached(void **state)
     tenant_field(&one, "Customers V3", "SALESMEMO")->edit = false;
     tenant_dv_column(&one, "account", "creditlimit")->min = CELL_LIT("-1.50");
     tenant_dv_column(&one, "account", "creditlimit")->update = false;
+    tenant_dv_column(&one, "account", "creditlimit")->source = DV_ROLLUP;
+    tenant_dv_column(&one, "account", "name")->required_by_app = true;
     one.tables[0]->n_keys = 0;
     CHECK_OK(schema_save(&one, "metadata.json", &e), &e);
     CHECK_OK(schema_load(&two, "metadata.json", &e), &e);
@@ -150,10 +153,10 @@ static void cache_faults(void **state)
         { "no file", NULL, EC_NOTFOUND },
         { "another version", "{\"version\":999,\"entities\":[],\"tables\":[]}", EC_NOTFOUND },
         { "no version", "{}", EC_NOTFOUND },
-        { "cut off", "{\"version\":1,\"entities\":[", EC_FORMAT },
-        { "other types", "{\"version\":1,\"entities\":{},\"tables\":7}", EC_OK },
+        { "cut off", "{\"version\":2,\"entities\":[", EC_FORMAT },
+        { "other types", "{\"version\":2,\"entities\":{},\"tables\":7}", EC_OK },
         { "names and types that are none",
-          "{\"version\":1,\"entities\":[{\"label\":\"L\",\"fields\":[{\"type\":4711}]},7],\"tables\":[{\"logical\":"
+          "{\"version\":2,\"entities\":[{\"label\":\"L\",\"fields\":[{\"type\":4711}]},7],\"tables\":[{\"logical\":"
           "\"l\",\"columns\":[{\"type\":-3}]}]"
           "}",
           EC_OK },
