@@ -11,6 +11,7 @@ enum ec cmd_package_build(struct app *app, struct err *reterr);
 enum ec cmd_package_show(struct app *app, struct err *reterr);
 enum ec cmd_lint(struct app *app, struct err *reterr); /* cmd_lint.c */
 enum ec cmd_map_lint(struct app *app, struct err *reterr); /* cmd_map_lint.c */
+enum ec cmd_map_enums(struct app *app, struct err *reterr); /* cmd_map_enums.c */
 enum ec cmd_load(struct app *app, struct err *reterr); /* cmd_load.c */
 enum ec cmd_errors(struct app *app, struct err *reterr); /* cmd_errors.c */
 
