@@ -131,7 +131,6 @@ static enum ec unknown_there(struct map_files *f, enum ec rc, struct cell *ret_w
     }
     if (reterr)
         *reterr = *e;
-    err_hint(reterr, "with --offline the metadata of an earlier command is used");
     return rc;
 }
 
