@@ -3,6 +3,7 @@
 #include "dv/dv.h"
 #include "loader/loader_commands.h"
 #include "loader/map_files.h"
+#include "loader/map_usage.h"
 #include "map/maplint.h"
 
 #include <stdio.h>
@@ -74,7 +75,7 @@ static int present(void *arg, struct cell set)
 
 /* ---- linting ---- */
 
-static void lint_one(struct job *j, struct map_file *m)
+static enum ec lint_one(struct job *j, struct map_file *m, struct err *reterr)
 {
     struct linted *to = &j->v[j->n++];
     struct maplint_input in = { .map = m->map,
@@ -96,9 +97,20 @@ static void lint_one(struct job *j, struct map_file *m)
         in.n_ignore = m->cfg->n_lint_ignore;
     }
     maplint(&in, &to->lint);
+    if (option_given(j->app, "--rows") && m->cfg && m->cfg->source && to->lint.binding && to->lint.binding->n_key) {
+        struct cell *only = NULL;
+        enum ec rc = map_usage(j->files, m, to->lint.binding, &only, &in.rows, reterr);
+
+        if (rc)
+            return rc;
+        in.only = only;
+        maplint_release(&to->lint);
+        maplint(&in, &to->lint);
+    }
     for (int s = 0; s < 3; s++)
         j->counts[s] += to->lint.counts[s];
     j->ignored += to->lint.ignored;
+    return EC_OK;
 }
 
 static int by_severity(const void *x, const void *y)
@@ -370,9 +382,11 @@ enum ec cmd_map_lint(struct app *app, struct err *reterr)
         rc = map_files_metadata(j.files, true, reterr);
     if (!rc) {
         j.v = arena_zalloc(&j.files->arena, (j.files->n + 1) * sizeof(*j.v));
-        for (size_t i = 0; i < j.files->n; i++)
+        for (size_t i = 0; i < j.files->n && !rc; i++)
             if (j.files->v[i].selected)
-                lint_one(&j, &j.files->v[i]);
+                rc = lint_one(&j, &j.files->v[i], reterr);
+    }
+    if (!rc) {
         collect(&j);
         show(&j, format && !strcmp(format, "csv"));
         if (j.counts[LINT_ERROR] || (option_given(app, "--strict") && j.counts[LINT_WARNING]))

@@ -11,6 +11,7 @@ static const struct option_def MAP_LINT_OPTIONS[] = {
     { "--offline", NULL, "use the metadata saved by an earlier command" },
     { "--strict", NULL, "warnings fail, too" },
     { "--format", "text|csv", "how findings are printed (default text)" },
+    { "--rows", NULL, "also read the sources and name fields that never vary" },
     { "--codes", NULL, "list every code with its severity, meaning and remedy" },
     { 0 }
 };

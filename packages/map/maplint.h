@@ -41,6 +41,9 @@ struct maplint_input {
     size_t n_maps;
     lint_present *present; /* NULL = cannot be told */
     void *present_arg;
+    const struct cell
+        *only; /* per field the one value that it has in all rows at hand, absent = it varies; NULL = not looked */
+    uint64_t rows;
     const char *const *ignore; /* CODE or CODE:FIELD */
     size_t n_ignore;
 };

@@ -78,6 +78,8 @@ const struct lint_code LINT_CODES[] = {
     { "create-only", LINT_INFO, "a field that is writable only on creation, or only afterwards, is mapped",
       "expect later changes of it to be refused, or make it one-way" },
     { "field-constant", LINT_INFO, "a field that can never vary", "replace it by a constant, or drop it" },
+    { "field-unused", LINT_INFO, "a field has one value in every row of the source",
+      "drop it from a custom version of the map, or make it a constant: a change of any mapped field sends the row" },
     /* lookups and order */
     { "lookup-unserved", LINT_ERROR, "the rows that a lookup needs are filled by no map",
       "add the map of that table to the workspace, or remove the field from a custom version of the map" },

@@ -395,6 +395,11 @@ void lint_fields(struct linter *l)
             p.f = fno_field_find(l->entity, mf->source);
         if (l->table && mf->n_path)
             p.c = dv_column_find(l->table, mf->path[0].name);
+        if (l->in->only && !cell_absent(l->in->only[i]))
+            lint_add(l, "field-unused", mf,
+                     cell_blank(l->in->only[i]) ? "blank in all %llu rows" CELL_FMT
+                                                : "the same in all %llu rows: '" CELL_FMT "'",
+                     (unsigned long long)l->in->rows, CELL_ARG(l->in->only[i]));
         if (p.f)
             check_fno_write(l, &p);
         if (cell_absent(mf->source) || cell_absent(mf->destination))

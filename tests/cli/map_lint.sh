@@ -25,6 +25,15 @@ run 0 "all codes" map lint --codes --dir "$WS"
 has "with ours" "value-map-two-way" out
 has "and the service's" "DIPV1031" out
 
+cp "$WS/sources/customers.csv" rows.csv
+awk -F, -v OFS=, 'NR == 1 || ($12 ~ /^C-/ || $12 == "") && $13 == "No"' rows.csv >"$WS/sources/customers.csv"
+run 0 "with the rows" map lint customers --rows --dir "$WS" --json
+N=$(jsql "select json_extract(value, '\$.reason') from json_each(j, '\$.data.findings') where json_extract(value, '\$.code') = 'field-unused' and json_extract(value, '\$.source') = 'ISONETIMECUSTOMER'")
+same "a field that never varies is named" "the same in all rows: 'No'" "$(echo "$N" | sed 's/all [0-9]* rows/all rows/')"
+same "not one that varies" 0 "$(found field-unused ORGANIZATIONNAME)"
+same "nor the key" 0 "$(found field-unused CUSTOMERACCOUNT)"
+cp rows.csv "$WS/sources/customers.csv"
+
 # ---- an error: place, reason, remedy, in every form ----
 cp "$MAP" keep.json
 field_set "$MAP" SALESMEMO destinationField "'descripton'"
@@ -46,6 +55,11 @@ run 3 "as CSV" map lint customers --dir "$WS" --format csv
 same "a header" "severity,code,map,file,leg,field,source,destination,direction,reason,remedy,ignored" "$(head -1 out)"
 same "a line for each finding" 4 "$(wc -l <out | tr -d ' ')"
 has "with all of it" "error,DIPV1025,Customers V3 (accounts),$MAP,001,6,SALESMEMO,descripton,=," out
+
+for code in $(dmfsync map lint --codes --dir "$WS" --json; jsql "select group_concat(json_extract(value, '\$.code'), ' ') from json_each(j, '\$.data.codes')"); do
+    grep -qF "| \`$code\` |" "$DMFSYNC_ROOT/docs/map-lint.md" || echo "$code"
+done >undocumented
+same "every code is in the documentation" "" "$(cat undocumented)"
 
 # ---- silence ----
 sed -i 's/^name = Customers V3 (accounts)/&\nlint_ignore = DIPV1025:SALESMEMO, precision, range:NOSUCH/' "$WS/dmfsync.ini"

@@ -103,6 +103,8 @@ dv GET "EntityDefinitions(LogicalName='nothere')"
 is 'unknown table' 404 "$STATUS"
 dv GET "EntityDefinitions(LogicalName='account')/Attributes?\$select=LogicalName,AttributeType,AttributeOf,IsValidForCreate"
 has 'shadow columns have AttributeOf' '"LogicalName":"customertypecodename","AttributeType":"Virtual","AttributeOf":"customertypecode"' "$BODY"
+dv GET "EntityDefinitions(LogicalName='account')/Attributes?\$select=LogicalName,SourceType&\$filter=LogicalName%20eq%20'creditlimit'"
+has 'a simple column' '"LogicalName":"creditlimit","SourceType":0' "$BODY"
 dv GET "EntityDefinitions(LogicalName='account')/Attributes?\$select=MaxLength"
 refused 'typed property without a cast' 400 0x0
 dv GET "EntityDefinitions(LogicalName='account')/Attributes/$T.StringAttributeMetadata?\$select=LogicalName,MaxLength"

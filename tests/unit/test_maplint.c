@@ -491,7 +491,8 @@ static void every_code(void **state)
 {
     static bool seen[200];
     /* made by settings, by the workspace, or by more fields than a case has: the tests below */
-    static const char *const ELSEWHERE[] = { "key-setting", "map-wide", "order-cycle", "lookup-parts" };
+    static const char *const ELSEWHERE[] = { "key-setting", "map-wide", "order-cycle", "lookup-parts",
+                                             "field-unused" };
     struct at_hand h;
 
     (void)state;
@@ -666,6 +667,34 @@ static void wide(void **state)
     arena_release(&a);
 }
 
+static void unused(void **state)
+{
+    struct schema s = { 0 };
+    struct at_hand h;
+    struct map *m = map_of(
+        "Customers V3", "accounts",
+        BASE "," F(3, "SALESMEMO", "description", "") "," F(3, "CREDITRATING", "msdyn_creditrating", ""), "", "");
+    struct cell only[5] = { CELL_ABSENT, CELL_ABSENT, CELL_ABSENT, CELL_LIT(""), CELL_LIT("A") };
+    struct maplint_input in = { .map = m, .schema = &s, .only = only, .rows = 12 };
+    struct maplint l;
+    struct arena a = { 0 };
+
+    (void)state;
+    take_demo(&h);
+    in.maps = h.maps;
+    in.n_maps = h.n;
+    tenant_schema(&s);
+    maplint(&in, &l);
+    CHECK_STR(told(&a, &l), "info field-unused 4, info field-unused 5", "unused");
+    CHECK_CELL(l.v[0].reason, "blank in all 12 rows", "blank");
+    CHECK_CELL(l.v[1].reason, "the same in all 12 rows: 'A'", "a value");
+    maplint_release(&l);
+    drop_demo(&h);
+    map_free(m);
+    schema_release(&s);
+    arena_release(&a);
+}
+
 static void many_parts(void **state)
 {
     struct schema s = { 0 };
@@ -699,6 +728,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code), cmocka_unit_test(presence), cmocka_unit_test(silenced),
         cmocka_unit_test(rings),      cmocka_unit_test(wide),     cmocka_unit_test(many_parts),
+        cmocka_unit_test(unused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
