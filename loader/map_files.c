@@ -7,9 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An F&O entity and a Dataverse table have a thousand columns at most; checks compare fields with each other. */
+enum { MAX_FIELDS = 2048, MAX_PAIRS = 4096 };
+
 static enum ec read_one(struct map_file *m, struct err *reterr)
 {
-    return map_read_file(m->path, &m->map, reterr);
+    size_t pairs = 0;
+    enum ec rc = map_read_file(m->path, &m->map, reterr);
+
+    for (size_t i = 0; !rc && i < m->map->n; i++)
+        pairs = m->map->fields[i].n_pairs > pairs ? m->map->fields[i].n_pairs : pairs;
+    if (!rc && (m->map->n > MAX_FIELDS || pairs > MAX_PAIRS)) {
+        rc = err_set(reterr, EC_LIMIT,
+                     "the map '%s' has %zu fields and up to %zu entries in a value map; %d and %d are taken", m->path,
+                     m->map->n, pairs, MAX_FIELDS, MAX_PAIRS);
+        map_free(m->map);
+        m->map = NULL;
+    }
+    return rc;
 }
 
 static enum ec read_workspace(struct map_files *f, struct err *reterr)

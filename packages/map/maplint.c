@@ -8,8 +8,8 @@ static void push(struct linter *l, enum lint_severity s, const struct lint_code 
 {
     struct maplint *o = l->out;
 
-    for (size_t i = 0; i < o->n; i++) /* two checks may come to one result */
-        if (o->v[i].code == code && o->v[i].mf == mf && cell_eq(o->v[i].reason, reason))
+    for (size_t i = 0; !mf && i < o->n; i++) /* a filter may name one field several times */
+        if (o->v[i].code == code && !o->v[i].mf && cell_eq(o->v[i].reason, reason))
             return;
     if (o->n == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 64;

@@ -34,26 +34,33 @@ static void find_target(const struct map *m, const struct schema *s, const struc
 size_t lint_groups(const struct map *m, const struct schema *s, struct arena *a, struct lint_group **ret)
 {
     struct lint_group *groups = arena_zalloc(a, (m->n + 1) * sizeof(*groups));
+    const struct map_field **parts = arena_alloc(a, (m->n + 1) * sizeof(*parts));
+    size_t *of = arena_alloc(a, (m->n + 1) * sizeof(*of));
     const struct dv_table *from = schema_table(s, m->set);
     size_t n = 0;
 
     for (size_t i = 0; i < m->n; i++) {
         const struct map_field *mf = &m->fields[i];
-        struct lint_group *g = NULL;
 
+        of[i] = m->n;
         if (!is_lookup(from, mf))
             continue;
-        for (size_t k = 0; k < n && !g; k++)
-            if (cell_ieq(groups[k].column, mf->path[0].name))
-                g = &groups[k];
-        if (!g) {
-            g = &groups[n++];
-            *g = (struct lint_group){ .column = mf->path[0].name, .first = mf };
-            g->parts = arena_alloc(a, (m->n + 1) * sizeof(*g->parts));
-            find_target(m, s, from, g);
+        for (of[i] = 0; of[i] < n && !cell_ieq(groups[of[i]].column, mf->path[0].name);)
+            of[i]++;
+        if (of[i] == n) {
+            groups[n] = (struct lint_group){ .column = mf->path[0].name, .first = mf };
+            find_target(m, s, from, &groups[n++]);
         }
-        g->parts[g->n++] = mf;
+        groups[of[i]].n++;
     }
+    for (size_t k = 0; k < n; k++) {
+        groups[k].parts = parts;
+        parts += groups[k].n;
+        groups[k].n = 0;
+    }
+    for (size_t i = 0; i < m->n; i++)
+        if (of[i] < n)
+            groups[of[i]].parts[groups[of[i]].n++] = &m->fields[i];
     *ret = groups;
     return n;
 }

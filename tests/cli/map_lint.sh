@@ -88,6 +88,14 @@ echo '{"legs":[' >elsewhere/broken.json
 run 3 "a broken document" map lint elsewhere/broken.json --dir "$WS"
 has "is named" "broken.json" err
 
+{
+    printf '{"legs":[{"sourceSchema":"L","destinationSchema":"s","fieldMappings":['
+    awk 'BEGIN { for (i = 0; i < 2100; i++) printf "%s{\"syncDirection\":1,\"sourceField\":\"S%d\",\"destinationField\":\"c%d\"}", i ? "," : "", i, i }'
+    printf ']}]}'
+} >elsewhere/huge.json
+run 12 "a map beyond measure" map lint elsewhere/huge.json --dir "$WS"
+has "is refused with its size" "2100 fields" err
+
 # ---- saved metadata ----
 cp -r "$WS" fresh
 rm -f fresh/.dmfsync/metadata.json
