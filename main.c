@@ -66,8 +66,8 @@ static void close_clients(struct app *app)
 
 int main(int argc, char **argv)
 {
-    static const struct command *const TABLES[] = { CLI_COMMANDS, LOADER_COMMANDS, MAP_COMMANDS, SYNC_COMMANDS,
-                                                    NULL };
+    static const struct command *const TABLES[] = { CLI_COMMANDS,  LOADER_COMMANDS, MAP_COMMANDS, MAP_CHECK_COMMANDS,
+                                                    SYNC_COMMANDS, NULL };
     struct command_env env = { .tables = TABLES,
                                .version = DMFSYNC_VERSION,
                                .open_clients = open_clients,

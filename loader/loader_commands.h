@@ -5,6 +5,7 @@
 #include "cli/command.h"
 
 extern const struct command LOADER_COMMANDS[];
+extern const struct command MAP_CHECK_COMMANDS[]; /* map_check_commands.c */
 
 enum ec cmd_plan(struct app *app, struct err *reterr); /* cmd_plan.c */
 enum ec cmd_package_build(struct app *app, struct err *reterr);

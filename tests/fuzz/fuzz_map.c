@@ -4,7 +4,8 @@
  */
 #include "fuzz_must.h"
 
-#include "map/bind.h"
+#include "map/enums.h"
+#include "map/maplint.h"
 
 static struct cell ELEMENTS[] = { CELL_LIT("No"), CELL_LIT("Yes") };
 static struct cell LABELS[] = { CELL_LIT("Nein"), { NULL, 0 } };
@@ -96,7 +97,57 @@ static void check_row(const struct binding *b, struct arena *a, unsigned seed)
     MUST(digest_eq(bind_row_digest(b, row, a), bind_row_digest(b, again, a)));
 }
 
-static void check_binding(const struct map *m, size_t n)
+static void count_reports(void *arg, const char *code, const struct map_field *mf, const char *why)
+{
+    (void)mf;
+    MUST(lint_code_find(cell_of(code)) && why[0]);
+    ++*(size_t *)arg;
+}
+
+/* Lint tells of a map that is refused, and of one that is taken it does not tell what binding refuses. */
+static void check_lint(struct map *m, const struct schema *s, const struct bind_settings *set, bool bound)
+{
+    const struct map *maps[] = { m };
+    struct maplint_input in = { .map = m, .schema = s, .settings = *set, .maps = maps, .n_maps = 1 };
+    struct binding *b = NULL;
+    struct maplint l;
+    size_t told = 0;
+    bool known = schema_entity(s, m->label) && schema_table(s, m->set);
+
+    MUST(bind_check(m, s, set, count_reports, &told, &b) == told);
+    MUST((b != NULL) == known);
+    MUST(!known || (told == 0) == bound);
+    binding_free(b);
+    maplint(&in, &l);
+    MUST(l.counts[0] + l.counts[1] + l.counts[2] == l.n && !l.ignored);
+    for (size_t i = 0; i < l.n; i++)
+        MUST(l.v[i].reason.len && (!i || l.v[i - 1].severity <= l.v[i].severity));
+    MUST(bound || l.counts[LINT_ERROR]);
+    maplint_release(&l);
+}
+
+/* What is proposed can be written, once. */
+static void check_enums(struct map *m)
+{
+    struct arena a = { 0 };
+
+    for (size_t i = 0; i < m->n && cell_ieq(m->label, ENTITY.label); i++) {
+        const struct fno_enum *en;
+        const struct dv_column *c;
+        struct enums_proposal p;
+        size_t added;
+
+        if (!enums_wanted(&m->fields[i], &ENTITY, &TABLE, &en, &c))
+            continue;
+        enums_propose(&m->fields[i], en, c, &a, &p);
+        MUST(p.n >= m->fields[i].n_pairs && p.n_elements <= en->n);
+        if (!enums_apply(m, &p, true, &added, NULL))
+            MUST(added == p.fresh + p.near);
+    }
+    arena_release(&a);
+}
+
+static void check_binding(struct map *m, size_t n)
 {
     struct fno_entity *entities[] = { &ENTITY };
     struct dv_table *tables[] = { &TABLE };
@@ -110,8 +161,10 @@ static void check_binding(const struct map *m, size_t n)
     ENTITY.shared = n & 1;
     if (bind_map(m, &s, &set, &b, &e)) {
         MUST(!b && e.code == EC_CONFIG && e.msg[0]);
+        check_lint(m, &s, &set, false);
         return;
     }
+    check_lint(m, &s, &set, true);
     MUST(b->n_key && b->n_key <= b->n && b->n_compared <= b->n);
     MUST(!b->striped || (b->key[0] == 0 && b->fields[0].kind == BOUND_COMPANY));
     for (size_t i = 0; i < b->n_lookups; i++)
@@ -161,6 +214,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     check_same(m, again);
     MUST(!strcmp(map_stem(m, &a), map_stem(again, &a)) && map_named(again, map_stem(m, &a)));
     check_binding(m, n);
+    check_enums(m);
     map_free(m);
     map_free(again);
     strbuf_release(&text);
