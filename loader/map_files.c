@@ -210,6 +210,7 @@ static enum ec save(struct map_files *f, const char *path, struct err *reterr)
 
 static enum ec load_live(struct map_files *f, bool targets, const char *path, struct err *reterr)
 {
+    struct err e = { 0 };
     enum ec rc = EC_OK;
 
     for (size_t i = 0; i < f->n && !rc; i++) {
@@ -219,7 +220,9 @@ static enum ec load_live(struct map_files *f, bool targets, const char *path, st
         if (!rc && targets)
             rc = load_targets(f, f->v[i].map, reterr);
     }
-    return rc ? rc : save(f, path, reterr);
+    if (!rc && save(f, path, &e)) /* the findings do not depend on it */
+        out_warn(&f->app->out, "the metadata could not be saved for --offline: %s", e.msg);
+    return rc;
 }
 
 enum ec map_files_metadata(struct map_files *f, bool targets, struct err *reterr)

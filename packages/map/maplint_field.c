@@ -261,6 +261,19 @@ static void check_value_length(struct linter *l, const struct pair_of *p)
                         CELL_ARG(p->mf->pairs[i].value), (long long)p->c->max_length, CELL_ARG(p->c->name));
 }
 
+/* Standard maps have both spellings. */
+static void check_case_of_keys(struct linter *l, const struct pair_of *p)
+{
+    struct names high = { .text = STRBUF(0) };
+
+    for (size_t i = 0; i < p->mf->n_pairs; i++)
+        if (!cell_blank(p->mf->pairs[i].key) && *p->mf->pairs[i].key.ptr >= 'A' && *p->mf->pairs[i].key.ptr <= 'Z')
+            list(&high, p->mf->pairs[i].key);
+    if (high.n)
+        lint_add(l, "element-case", p->mf, "%s begin%s with a capital", list_end(&high), high.n == 1 ? "s" : "");
+    strbuf_release(&high.text);
+}
+
 static void check_value_map(struct linter *l, const struct pair_of *p)
 {
     const struct map_field *mf = p->mf;
@@ -274,6 +287,7 @@ static void check_value_map(struct linter *l, const struct pair_of *p)
     if (p->f && p->f->en && p->f->en->n) {
         check_elements(l, p);
         check_keys(l, p);
+        check_case_of_keys(l, p);
     }
     if (!p->c)
         return;
@@ -383,6 +397,15 @@ static void check_pair(struct linter *l, const struct pair_of *p)
         check_value_map(l, p);
 }
 
+static void check_pipeline(struct linter *l, const struct map_field *mf)
+{
+    const struct json *fields = json_iget(json_at(json_iget(l->m->doc, "legs"), 0), "fieldMappings");
+    const struct json *list_of = json_iget(json_at(fields, mf->index), "valueTransforms");
+
+    if (list_of && list_of->type == JSON_ARRAY && list_of->n > 1)
+        lint_add(l, "transform-several", mf, "%zu transforms stand behind each other", list_of->n);
+}
+
 void lint_fields(struct linter *l)
 {
     for (size_t i = 0; i < l->m->n; i++) {
@@ -391,6 +414,7 @@ void lint_fields(struct linter *l)
 
         if (lint_is_company(l->table, mf))
             continue;
+        check_pipeline(l, mf);
         if (l->entity && !cell_absent(mf->source))
             p.f = fno_field_find(l->entity, mf->source);
         if (l->table && mf->n_path)

@@ -36,6 +36,8 @@ static void check_scope(struct linter *l)
     if (l->entity && l->entity->read_only && l->to_fno)
         lint_add(l, "DIPV1011", NULL, "F&O entity '" CELL_FMT "' is read-only, but fields flow to it",
                  CELL_ARG(l->entity->label));
+    if (json_bool(json_iget(json_at(json_iget(l->m->doc, "legs"), 0), "deleteNonMatchingData"), false))
+        lint_add(l, "deletes-rows", NULL, "the leg has deleteNonMatchingData, which belongs to Data Integrator");
     if (l->m->n > WIDE_MAP)
         lint_add(l, "map-wide", NULL, "%zu fields are mapped", l->m->n);
 }

@@ -465,64 +465,61 @@ static void metadata(void **state)
           "\"Active\"},"
           "{\"LogicalName\":\"k2\",\"KeyAttributes\":[\"code\"],\"EntityKeyIndexStatus\":\"Pending\"}]}" },
         { "GET", "/Attributes?$select=", 200, NULL,
-          "{\"value\":[" ATTR("name", "String", "") "," ATTR("thingid", "Uniqueidentifier", "") "," ATTR(
-              "amount", "Money",
-              "") "," ATTR("kind", "Picklist",
-                           "") "," ATTR("flags", "Virtual",
-                                        "") "," ATTR("ok", "Boolean",
-                                                     "") "," ATTR("when", "DateTime",
-                                                                  "") "," ATTR("othercompany", "Lookup",
-                                                                               "") "," ATTR("msdyn_company", "Lookup",
-                                                                                            "") "," ATTR("ownerid",
-                                                                                                         "Owner",
-                                                                                                         "") ","
-                                                                                                             "{\"Logi"
-                                                                                                             "calName"
-                                                                                                             "\":"
-                                                                                                             "\"versi"
-                                                                                                             "onnumbe"
-                                                                                                             "r\","
-                                                                                                             "\"Attri"
-                                                                                                             "buteTyp"
-                                                                                                             "e\":"
-                                                                                                             "\"BigIn"
-                                                                                                             "t\","
-                                                                                                             "\"IsVal"
-                                                                                                             "idForCr"
-                                                                                                             "eate\":"
-                                                                                                             "false,"
-                                                                                                             "\"IsVal"
-                                                                                                             "idForUp"
-                                                                                                             "date\":"
-                                                                                                             "false,"
-                                                                                                             "\"IsVal"
-                                                                                                             "idForRe"
-                                                                                                             "ad\":"
-                                                                                                             "true,"
-                                                                                                             "\"Requi"
-                                                                                                             "redLeve"
-                                                                                                             "l\":{"
-                                                                                                             "\"Value"
-                                                                                                             "\":"
-                                                                                                             "\"Syste"
-                                                                                                             "mRequir"
-                                                                                                             "ed\"}},"
-                                                                                                             "{\"Logi"
-                                                                                                             "calName"
-                                                                                                             "\":"
-                                                                                                             "\"kindn"
-                                                                                                             "ame\","
-                                                                                                             "\"Attri"
-                                                                                                             "buteTyp"
-                                                                                                             "e\":"
-                                                                                                             "\"Virtu"
-                                                                                                             "al\","
-                                                                                                             "\"Attri"
-                                                                                                             "buteOf"
-                                                                                                             "\":"
-                                                                                                             "\"kind"
-                                                                                                             "\"}]"
-                                                                                                             "}" },
+          "{\"value\":[" ATTR("name", "String", "") "," ATTR("thingid", "Uniqueidentifier", "") "," ATTR("amount", "Money", ",\"SourceType\":2") "," ATTR("kind", "Picklist", ",\"SourceType\":7") "," ATTR(
+              "flags", "Virtual",
+              ",\"SourceType\":null") "," ATTR("ok", "Boolean",
+                                               "") "," ATTR("when", "DateTime",
+                                                            "") "," ATTR("othercompany", "Lookup",
+                                                                         "") "," ATTR("msdyn_company", "Lookup",
+                                                                                      "") "," ATTR("ownerid", "Owner",
+                                                                                                   "") ","
+                                                                                                       "{\"Logi"
+                                                                                                       "calName"
+                                                                                                       "\":"
+                                                                                                       "\"versi"
+                                                                                                       "onnumbe"
+                                                                                                       "r\","
+                                                                                                       "\"Attri"
+                                                                                                       "buteTyp"
+                                                                                                       "e\":"
+                                                                                                       "\"BigIn"
+                                                                                                       "t\","
+                                                                                                       "\"IsVal"
+                                                                                                       "idForCr"
+                                                                                                       "eate\":"
+                                                                                                       "false,"
+                                                                                                       "\"IsVal"
+                                                                                                       "idForUp"
+                                                                                                       "date\":"
+                                                                                                       "false,"
+                                                                                                       "\"IsVal"
+                                                                                                       "idForRe"
+                                                                                                       "ad\":"
+                                                                                                       "true,"
+                                                                                                       "\"Requi"
+                                                                                                       "redLeve"
+                                                                                                       "l\":{"
+                                                                                                       "\"Value"
+                                                                                                       "\":"
+                                                                                                       "\"Syste"
+                                                                                                       "mRequir"
+                                                                                                       "ed\"}},"
+                                                                                                       "{\"Logi"
+                                                                                                       "calName"
+                                                                                                       "\":"
+                                                                                                       "\"kindn"
+                                                                                                       "ame\","
+                                                                                                       "\"Attri"
+                                                                                                       "buteTyp"
+                                                                                                       "e\":"
+                                                                                                       "\"Virtu"
+                                                                                                       "al\","
+                                                                                                       "\"Attri"
+                                                                                                       "buteOf"
+                                                                                                       "\":"
+                                                                                                       "\"kind"
+                                                                                                       "\"}]"
+                                                                                                       "}" },
         { "GET", "StringAttributeMetadata?$select=LogicalName,MaxLength", 200, NULL,
           "{\"value\":[{\"LogicalName\":\"name\",\"MaxLength\":160}]}" },
         { "GET", "BigIntAttributeMetadata", 404, NULL, "{\"error\":{\"code\":\"0x8006088a\",\"message\":\"no\"}}" },
@@ -578,11 +575,14 @@ static void metadata(void **state)
     c = dv_column_find(t, CELL_LIT("name"));
     assert_true(c->type == DV_STRING && c->max_length == 160 && c->create && !c->computed);
     c = dv_column_find(t, CELL_LIT("amount"));
+    assert_true(c->source == DV_ROLLUP && !c->required_by_app);
     assert_true(c->type == DV_MONEY && c->precision == 2 && cell_is(c->max, "922337203685477.0"));
     c = dv_column_find(t, CELL_LIT("kind"));
     assert_true(c->n_options == 2 && c->options[0].value == 100000000 && cell_is(c->options[0].label, "Open") &&
                 cell_is(c->options[0].external, "O") && cell_absent(c->options[1].external));
+    assert_true(c->source == DV_SIMPLE); /* a number that is none of those known */
     assert_true(dv_column_find(t, CELL_LIT("flags"))->type == DV_MULTI);
+    assert_true(dv_column_find(t, CELL_LIT("flags"))->source == DV_SIMPLE);
     c = dv_column_find(t, CELL_LIT("ok"));
     assert_true(c->n_options == 2 && c->options[0].value == 0 && cell_is(c->options[0].label, "No") &&
                 cell_is(c->options[1].label, "Yes"));

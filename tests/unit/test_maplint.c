@@ -374,6 +374,14 @@ static const struct lint_case CASES[] = {
       "one option only", one_hold_option },
     { "transform", BASE "," F(3, "SALESMEMO", "description", ",\"valueTransforms\":[{\"transformType\":\"Trim\"}]"),
       NULL, NULL, "error transform-unknown 4", "Trim", NULL },
+    { "transforms",
+      BASE "," F(1, "SALESMEMO", "description",
+                 ",\"valueTransforms\":[{\"transformType\":\"ValueMap\",\"valueMap\":{\"a\":\"b\",\"c\":\"d\"}},{"
+                 "\"transformType\":\"Default\",\"defaultValue\":\"x\"}]"),
+      NULL, NULL, "warning transform-several 4", "2 transforms", NULL },
+    { "capitals",
+      BASE "," F(3, "ISONETIMECUSTOMER", "msdyn_onetimecustomer", VALUES("\"No\":\"False\",\"yes\":\"True\"")), NULL,
+      NULL, "info element-case 4", "'No'", NULL },
     /* constants */
     { "constants that fit",
       BASE "," F(1, "", "customertypecode", DEFAULT("3")) "," F(2, "PARTYTYPE", "", DEFAULT("organization")) "," F(
@@ -491,8 +499,8 @@ static void every_code(void **state)
 {
     static bool seen[200];
     /* made by settings, by the workspace, or by more fields than a case has: the tests below */
-    static const char *const ELSEWHERE[] = { "key-setting", "map-wide", "order-cycle", "lookup-parts",
-                                             "field-unused" };
+    static const char *const ELSEWHERE[] = { "key-setting",  "map-wide",     "order-cycle",
+                                             "lookup-parts", "field-unused", "deletes-rows" };
     struct at_hand h;
 
     (void)state;
@@ -695,6 +703,28 @@ static void unused(void **state)
     arena_release(&a);
 }
 
+static void deletes(void **state)
+{
+    static const char TEXT[] =
+        "{\"legs\":[{\"sourceSchema\":\"L\",\"destinationSchema\":\"s\",\"deleteNonMatchingData\":true,"
+        "\"fieldMappings\":[]}]}";
+    struct schema none = { 0 };
+    struct map *m = NULL;
+    struct err e = { 0 };
+    struct maplint l;
+    struct arena a = { 0 };
+    struct maplint_input in = { .schema = &none };
+
+    (void)state;
+    CHECK_OK(map_read_text("m.json", TEXT, strlen(TEXT), &m, &e), &e);
+    in.map = m;
+    maplint(&in, &l);
+    CHECK_STR(told(&a, &l), "error DIPV1018 0, error DIPV1020 0, warning deletes-rows 0", "deletes");
+    maplint_release(&l);
+    map_free(m);
+    arena_release(&a);
+}
+
 static void many_parts(void **state)
 {
     struct schema s = { 0 };
@@ -728,7 +758,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code), cmocka_unit_test(presence), cmocka_unit_test(silenced),
         cmocka_unit_test(rings),      cmocka_unit_test(wide),     cmocka_unit_test(many_parts),
-        cmocka_unit_test(unused),
+        cmocka_unit_test(unused),     cmocka_unit_test(deletes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
