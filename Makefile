@@ -33,7 +33,8 @@ SYNC    := $(call objs,sync/*.c)
 BASE    := $(call objs,packages/base/*.c)
 EMU     := $(call objs,tests/emulator/*.c) $(B)/gen/emu_tenant.o
 SQL_SRC := $(sort $(wildcard packages/*/*.sql loader/*.sql sync/*.sql))
-SQL_OBJ := $(patsubst %.sql,$(B)/gen/%.sql.o,$(SQL_SRC))
+SQL_OBJ := $(patsubst %.sql,$(B)/gen/%.sql.o,$(SQL_SRC)) \
+           $(patsubst %.csv,$(B)/gen/%.csv.o,$(sort $(wildcard packages/*/*.csv)))
 UNIT    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -66,6 +67,11 @@ $(B)/flags: FORCE
 $(B)/gen/%.sql.c: %.sql scripts/text2c.awk
 	@mkdir -p $(@D); awk -v name=sql_$(basename $(notdir $*)) -f scripts/text2c.awk $< >$@
 $(B)/gen/%.sql.o: $(B)/gen/%.sql.c $(B)/flags
+	$(Q)$(CC) $(FLAGS) -c -o $@ $<
+# Lists of facts are .csv files, embedded as `const char csv_<name>[]`.
+$(B)/gen/%.csv.c: %.csv scripts/text2c.awk
+	@mkdir -p $(@D); awk -v name=csv_$(basename $(notdir $*)) -f scripts/text2c.awk $< >$@
+$(B)/gen/%.csv.o: $(B)/gen/%.csv.c $(B)/flags
 	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 $(B)/gen/emu_tenant.c: tests/emulator/tenant.json scripts/text2c.awk
 	@mkdir -p $(@D); awk -v name=emu_tenant_json -f scripts/text2c.awk $< >$@
