@@ -19,6 +19,15 @@ struct deps_gap { /* a mapped lookup whose target no given map serves */
     struct cell path; /* destination path */
     struct cell target; /* entity set */
 };
+struct deps_edge { /* rows of `from` look up rows of `to`, or need its companies (field absent) */
+    const struct binding *from, *to;
+    struct cell field; /* staging name of the lookup's first part */
+    struct cell path;
+    bool hard; /* a row cannot be written without it */
+    bool self; /* the same table: a second pass, no order between maps */
+    bool deferred; /* it would close a cycle: filled in the second pass */
+    struct cell cycle; /* deferred: "A (as) -> B (bs) -> A (as)" */
+};
 struct deps {
     struct arena arena;
     struct deps_node *nodes; /* sorted by wave, then as given */
@@ -26,6 +35,8 @@ struct deps {
     int n_waves;
     struct deps_gap *gaps;
     size_t n_gaps;
+    struct deps_edge *edges; /* in the order of the maps given, then of their lookups */
+    size_t n_edges;
 };
 enum ec deps_plan(const struct binding *const *maps, size_t n, struct deps *ret, struct err *reterr);
 void deps_release(struct deps *d);

@@ -75,6 +75,23 @@ static void demo_waves(void **state)
     }
     for (size_t i = 1; i < d.n; i++)
         CHECK(d.nodes[i - 1].wave <= d.nodes[i].wave, "node %zu is out of order", i);
+    /* Customers look up themselves, and need their groups, terms and so on; each striped map needs the companies. */
+    {
+        size_t self = 0, companies = 0, hard = 0;
+
+        for (size_t i = 0; i < d.n_edges; i++) {
+            const struct deps_edge *g = &d.edges[i];
+
+            CHECK(!g->deferred, "a demo map's lookup is put off");
+            self += g->self;
+            hard += g->hard;
+            companies += cell_absent(g->field);
+            CHECK(g->self || node_of(&d, g->to)->wave < node_of(&d, g->from)->wave, "edge %zu", i);
+        }
+        assert_int_equal(self, 1);
+        assert_int_equal(companies, 7);
+        assert_true(hard >= companies);
+    }
     /* Within a wave the order is the one in which the maps were given. */
     CHECK_CELL(d.nodes[0].b->table->set, "transactioncurrencies", "first");
     CHECK_CELL(d.nodes[1].b->table->set, "cdm_companies", "second");
@@ -227,8 +244,19 @@ static void cycle(bool in_key, enum ec want)
         assert_true(d.nodes[0].second_pass);
         assert_int_equal(d.nodes[0].wave, 1);
         assert_int_equal(d.nodes[1].wave, 2);
+        assert_int_equal(d.n_edges, 2);
+        for (size_t i = 0; i < 2; i++) {
+            bool first = d.edges[i].from == d.nodes[0].b;
+
+            assert_false(d.edges[i].hard);
+            assert_false(d.edges[i].self);
+            assert_int_equal(d.edges[i].deferred, first);
+            CHECK_CELL(d.edges[i].field, "OTHER", "field of the edge");
+            if (first)
+                CHECK_CELL(d.edges[i].cycle, "left (left) -> right (right) -> left (left)", "cycle");
+        }
     } else {
-        CHECK(strstr(e.msg, "cycle") && strstr(e.msg, "left (left)"), "%s", e.msg);
+        CHECK(strstr(e.msg, "cycle") && strstr(e.msg, "left (left) -> right (right) -> left (left)"), "%s", e.msg);
     }
     deps_release(&d);
     for (int i = 0; i < 2; i++) {
