@@ -1,86 +1,78 @@
-/* cmd_plan.c -- the maps in waves, with keys and gaps. */
+/* cmd_plan.c -- the maps in waves, what each needs, how much, how long, which limits it meets. */
 #include "loader/loader_commands.h"
-#include "loader/public/pair.h"
+#include "loader/plan.h"
 
-static void text_of(const struct map_ctx *m, struct strbuf *key, struct strbuf *passes)
+static enum ec check_options(struct app *app, bool *ret_dot, struct err *reterr)
 {
-    for (size_t i = 0; i < m->b->n_key; i++)
-        strbuf_addf(key, "%s" CELL_FMT, i ? ", " : "", CELL_ARG(m->b->fields[m->b->key[i]].name));
-    for (size_t i = 0; i < m->b->n_lookups; i++)
-        if (m->b->lookups[i].self)
-            strbuf_addf(passes, "%s" CELL_FMT, passes->len ? ", " : "",
-                        CELL_ARG(m->b->fields[m->b->lookups[i].fields[0]].name));
+    const char *format = option_value(app, "--format");
+
+    *ret_dot = format && !strcmp(format, "dot");
+    if (format && !*ret_dot && strcmp(format, "table"))
+        return err_set(reterr, EC_USAGE, "--format %s is not known: table or dot", format);
+    if (*ret_dot && app->opt->json)
+        return err_set(reterr, EC_USAGE, "--json and --format dot exclude each other");
+    for (size_t i = 0; i < app->opt->n_own; i++) {
+        const char *value = app->opt->own[i].value, *at = strchr(value, '=');
+        int64_t n;
+
+        if (!strcmp(app->opt->own[i].name, "--rows") &&
+            (!cell_to_i64(cell_of(at ? at + 1 : value), &n) || n < 0 || n > (int64_t)1 << 40))
+            return err_set(reterr, EC_USAGE, "--rows %s: a number of rows, or MAP=NUMBER", value);
+    }
+    return EC_OK;
 }
 
-static void put_gaps(struct app *app, const struct pair *p)
+static enum ec open_plan(struct app *app, struct plan *pl, struct err *reterr)
 {
-    struct json *list = out_array(&app->out, NULL, "gaps");
+    unsigned source = option_given(app, "--offline") ? PAIR_CACHED : PAIR_LIVE;
+    enum ec rc = standard_maps_read(&pl->std, reterr);
 
-    for (size_t i = 0; i < p->deps.n_gaps; i++) {
-        const struct deps_gap *g = &p->deps.gaps[i];
-        struct json *o = out_object(&app->out, list, NULL);
+    pl->app = app;
+    if (!rc)
+        rc = pair_open(app, source | PAIR_CLOSURE | PAIR_GAPS_OK | PAIR_STATE, 0, &pl->p, reterr);
+    if (!rc && app->erp)
+        rc = pair_companies(pl->p, reterr);
+    if (rc)
+        return rc;
+    pl->maps = arena_zalloc(&pl->arena, (pl->p->n + 1) * sizeof(*pl->maps));
+    for (size_t i = 0; i < pl->p->n; i++)
+        if (pl->p->maps[i].selected) {
+            struct map_ctx *m = &pl->p->maps[i];
 
-        out_cell(&app->out, o, "map", g->b->map->name);
-        out_cell(&app->out, o, "field", g->field);
-        out_cell(&app->out, o, "path", g->path);
-        out_cell(&app->out, o, "target", g->target);
-        out_line(&app->out,
-                 "unserved: " CELL_FMT " of " CELL_FMT " looks up " CELL_FMT
-                 ", but no map of the workspace fills " CELL_FMT,
-                 CELL_ARG(g->field), CELL_ARG(g->b->map->name), CELL_ARG(g->path), CELL_ARG(g->target));
-    }
+            pl->maps[pl->n++] =
+                (struct plan_map){ .m = m, .standard = standard_map_of(&pl->std, m->map->label, m->map->set) };
+        }
+    return EC_OK;
 }
 
 enum ec cmd_plan(struct app *app, struct err *reterr)
 {
-    static const char *const HEADERS[] = { "wave",     "map",     "alias",       "key",
-                                           "evidence", "lookups", "second pass", "source" };
-    unsigned source = option_given(app, "--offline") ? PAIR_CACHED : PAIR_LIVE;
-    struct pair *p = NULL;
-    struct table *t;
-    struct json *list;
-    enum ec rc = pair_open(app, source | PAIR_CLOSURE | PAIR_GAPS_OK, 0, &p, reterr);
+    struct plan pl = { 0 };
+    bool dot = false;
+    enum ec rc = check_options(app, &dot, reterr);
 
-    if (rc)
-        return rc;
-    t = table_new(&app->out, HEADERS, COUNT(HEADERS), "rllllrll");
-    list = out_array(&app->out, NULL, "maps");
-    for (size_t i = 0; i < p->n; i++) {
-        struct map_ctx *m = &p->maps[i];
-        struct strbuf key = STRBUF(0), passes = STRBUF(0);
-        struct json *o;
-
-        if (!m->selected)
-            continue;
-        text_of(m, &key, &passes);
-        table_cell(t, "%d", m->wave);
-        table_cell(t, CELL_FMT, CELL_ARG(m->map->name));
-        table_cell(t, "%s", m->cfg->alias);
-        table_cell(t, "%s", strbuf_str(&key));
-        table_cell(t, CELL_FMT, CELL_ARG(m->b->key_evidence));
-        table_cell(t, "%zu", m->b->n_lookups);
-        table_cell(t, "%s", strbuf_str(&passes));
-        table_cell(t, "%s", m->cfg->source ? m->cfg->source : "(read from F&O)");
-        o = out_object(&app->out, list, NULL);
-        out_cell(&app->out, o, "map", m->map->name);
-        out_str(&app->out, o, "alias", m->cfg->alias);
-        out_int(&app->out, o, "wave", m->wave);
-        out_str(&app->out, o, "key", strbuf_str(&key));
-        out_cell(&app->out, o, "key_evidence", m->b->key_evidence);
-        out_int(&app->out, o, "lookups", (int64_t)m->b->n_lookups);
-        out_str(&app->out, o, "second_pass", strbuf_str(&passes));
-        out_str(&app->out, o, "source", m->cfg->source);
-        strbuf_release(&key);
-        strbuf_release(&passes);
+    if (!rc && option_given(app, "--standard"))
+        return plan_standard(app, reterr);
+    if (!rc)
+        rc = option_int(app, "--upload", 16, 1, 1000000, &pl.upload_mbit, reterr);
+    if (!rc)
+        rc = open_plan(app, &pl, reterr);
+    if (!rc && dot) {
+        plan_dot(&pl);
+    } else if (!rc) {
+        rc = plan_estimate(&pl, reterr);
+        if (!rc) {
+            plan_limits(&pl);
+            plan_show(&pl);
+        }
     }
-    table_print(t);
-    out_int(&app->out, NULL, "waves", p->deps.n_waves);
-    put_gaps(app, p);
-    if (p->deps.n_gaps) {
+    if (!rc && pl.p->deps.n_gaps) {
         rc = err_set(reterr, EC_CONFIG, "%zu mapped lookup field%s that no map of the workspace serves",
-                     p->deps.n_gaps, p->deps.n_gaps == 1 ? "" : "s");
+                     pl.p->deps.n_gaps, pl.p->deps.n_gaps == 1 ? "" : "s");
         err_hint(reterr, "add the maps of those tables, or remove the fields from a custom version of the map");
     }
-    pair_close(p);
+    pair_close(pl.p);
+    standard_maps_release(&pl.std);
+    arena_release(&pl.arena);
     return rc;
 }

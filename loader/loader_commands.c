@@ -1,7 +1,12 @@
 #include "loader/loader_commands.h"
 
 static const struct option_def PLAN_OPTIONS[] = {
-    { "--offline", NULL, "use the metadata saved by an earlier command" }, { 0 }
+    { "--offline", NULL, "use the metadata saved by an earlier command" },
+    { "--standard", NULL, "by the list of standard maps alone, also for maps that are not in the workspace" },
+    { "--format", "table|dot", "dot: a graph for Graphviz (default table)" },
+    { "--rows", "[MAP=]N", "rows to reckon with, where they cannot be counted; repeatable" },
+    { "--upload", "MBIT", "megabits a second of the line towards Azure (default 16)" },
+    { 0 }
 };
 static const struct option_def LINT_OPTIONS[] = { { "--offline", NULL,
                                                     "use the metadata saved by an earlier command" },
@@ -35,14 +40,21 @@ static const struct option_def SHOW_OPTIONS[] = {
 const struct command LOADER_COMMANDS[] = {
     { .name = "plan",
       .args = "[MAP..]",
-      .summary = "prerequisites, waves, lookups that no map serves",
+      .summary = "prerequisites, waves, volume, time, limits, lookups that no map serves",
       .run = cmd_plan,
       .needs = NEED_WORKSPACE | NEED_STORE | NEED_FNO | NEED_DV,
       .options = PLAN_OPTIONS,
-      .details = "Shows the maps in the waves that their lookups demand, each with its key and the evidence for it, "
-                 "its companies, "
-                 "its source and what is done in a second pass. Refuses (status 3) when a mapped lookup has no map "
-                 "that serves it.",
+      .details =
+          "Shows the maps in the waves that their lookups demand, each with its key and the evidence for it, its "
+          "source "
+          "and the lookups that take a second pass (rows of the same table, and cycles, by name); then rows, "
+          "packages, "
+          "calls and time per map, by rates measured in this workspace where there are some, and each limit of the "
+          "services that the plan meets, with what to do. Refuses (status 3) when a mapped lookup has no map that "
+          "serves "
+          "it. With --standard the maps are names of the published list; neither metadata nor sign-in is needed, and "
+          "the "
+          "maps that the workspace lacks are named.",
       .max_args = -1 },
     { .name = "lint",
       .args = "[MAP..]",

@@ -66,7 +66,7 @@ create table row_mask(                      -- rows not sent because the target 
 ) without rowid;
 
 -- ---- written by sync/ ----
-create table setting(name text primary key, value text not null) without rowid; -- leaf_bits, organization_id ...
+create table setting(name text primary key, value text not null) without rowid; -- leaf_bits, rate_dataverse ...
 create table snapshot(
   id        integer primary key,
   side      text not null,                  -- fno | dataverse | source

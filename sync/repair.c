@@ -4,6 +4,7 @@
 #include "erp/odata.h"
 #include "sync/delta_row.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct repairing {
@@ -113,6 +114,21 @@ static enum ec rewind_rows(void *ctx, struct err *reterr)
     return delta_reader_new(p->m, "class in ('only_fno', 'differ') and fno is not null", &p->r, reterr);
 }
 
+/* What the writing took, for `plan`: rows and milliseconds. Few rows say nothing about many. */
+static enum ec note_rate(struct map_ctx *m, const struct dvload_counts *c, int64_t ms, struct err *reterr)
+{
+    uint64_t rows = c->created + c->updated;
+    struct query *q;
+    char text[64];
+
+    if (rows < 100)
+        return EC_OK;
+    q = store_query(m->state, "insert or replace into setting(name, value) values('rate_dataverse', ?1)");
+    snprintf(text, sizeof(text), "%llu %lld", (unsigned long long)rows, (long long)ms);
+    query_str(q, 1, text);
+    return query_run(q, reterr);
+}
+
 enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *d, struct repair_counts *ret,
                          struct err *reterr)
 {
@@ -139,8 +155,13 @@ enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *
         rc = EC_OK;
     if (!rc)
         rc = delta_reader_new(m, "class in ('only_fno', 'differ') and fno is not null", &p.r, reterr);
-    if (!rc)
+    if (!rc) {
+        int64_t began = clock_mono_ms();
+
         rc = dvload_write(m, run, d, &in, &ret->written, reterr);
+        if (!rc)
+            rc = note_rate(m, &ret->written, clock_mono_ms() - began, reterr);
+    }
     delta_reader_free(p.r);
     baseline_close(p.base);
     free(p.fields);
