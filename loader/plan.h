@@ -15,7 +15,7 @@ struct plan_map {
     int standard; /* index in the list of standard maps, -1 = none of them */
     int64_t rows; /* -1 = not known */
     const char *rows_from;
-    int64_t octets; /* of the source file, -1 = none */
+    int64_t octets, row_octets; /* of the source file (-1 = none), and about of one row of it */
     int64_t companies; /* lanes: legal entities, 1 for shared maps */
     bool second_pass; /* package pass 2 for rows that look up their own table */
     int64_t packages, package_octets; /* the largest one, estimated */

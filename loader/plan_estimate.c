@@ -108,6 +108,11 @@ static void find_rows(struct plan *pl, struct plan_map *pm)
     struct stat st;
 
     pm->octets = path && !stat(path, &st) ? (int64_t)st.st_size : -1;
+    if (pm->octets > 0) {
+        int64_t lines = guessed_rows(path, pm->octets);
+
+        pm->row_octets = lines > 0 ? pm->octets / lines : pm->octets;
+    }
     pm->rows = stated_rows(pl, pm);
     pm->rows_from = "--rows";
     if (pm->rows >= 0)
@@ -184,13 +189,13 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return a <= 0 ? 0 : (a - 1) / b + 1;
 }
 
-static int64_t octets_per_package(const struct plan *pl, const struct plan_map *pm, int64_t rows_each)
+static int64_t octets_per_package(const struct plan_map *pm, int64_t rows_each)
 {
     double per_row = 100;
     struct query *q;
 
-    if (pm->octets > 0 && pm->rows > 0)
-        per_row = (double)pm->octets / (double)pm->rows * PERCENT_OF_SOURCE / 100;
+    if (pm->row_octets > 0)
+        per_row = (double)pm->row_octets * PERCENT_OF_SOURCE / 100;
     if (pm->m->state) {
         q = store_query(pm->m->state,
                         "select sum(octets) * 1.0 / sum(rows) from package where pass = 1 and rows > 0");
@@ -198,7 +203,6 @@ static int64_t octets_per_package(const struct plan *pl, const struct plan_map *
             per_row = atof(query_get_str(q, 0));
         (void)query_done(q, NULL);
     }
-    (void)pl;
     return (int64_t)(per_row * (double)rows_each);
 }
 
@@ -216,7 +220,7 @@ static void estimate_map(struct plan *pl, struct plan_map *pm)
     pm->packages = from_file ? pm->companies * ceil_div(each, limit) * (pm->second_pass ? 2 : 1) : 0;
     if (pm->rows < pm->companies && from_file)
         pm->packages = pm->rows * (pm->second_pass ? 2 : 1);
-    pm->package_octets = from_file ? octets_per_package(pl, pm, each < limit ? each : limit) : 0;
+    pm->package_octets = from_file ? octets_per_package(pm, each < limit ? each : limit) : 0;
     pm->upload_s = pm->package_octets / (pl->upload_mbit * 125000);
     pm->fno_s = !from_file         ? 0
                 : pm->fno.measured ? (int64_t)((double)pm->rows / pm->fno.rows_per_s) + 1
