@@ -1,203 +1,356 @@
-/* cmd_lint.c -- profile the source rows: one line per rule with count, share and samples. */
+/* cmd_lint.c -- profile the source rows: one line per rule with count, share, samples and remedy; bad rows into a reject file. */
 #include "base/clock.h"
+#include "loader/lint_profile.h"
 #include "loader/loader_commands.h"
-#include "loader/public/source.h"
-#include "store/leaf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-enum { MAX_RULES = 256, MAX_SAMPLES = 20 };
-
-struct rule {
-    char code[40], field[80];
-    uint64_t n;
-    char *samples[MAX_SAMPLES];
-    size_t n_samples;
-};
-struct profile {
-    struct map_ctx *m;
-    struct rule rules[MAX_RULES];
+struct linting {
+    struct pair *p;
+    struct lint_refs *refs;
+    struct lint_profile **profiles;
     size_t n;
-    size_t want_samples;
-    uint64_t rows, bad, other;
+    size_t samples;
+    const char *file; /* --rejects */
+    char *tmp;
 };
 
-static void add(struct profile *p, const char *code, struct cell field, uint64_t line, struct cell key,
-                const char *why, struct cell value)
+static void on_fault(void *arg, const struct source_row *r, const char *code, struct cell field, struct cell value,
+                     const char *why)
 {
-    struct rule *r = NULL;
-    char name[80];
-
-    snprintf(name, sizeof(name), CELL_FMT, CELL_ARG(field));
-    for (size_t i = 0; i < p->n && !r; i++)
-        if (!strcmp(p->rules[i].code, code) && !strcmp(p->rules[i].field, name))
-            r = &p->rules[i];
-    if (!r) {
-        if (p->n == MAX_RULES)
-            return;
-        r = &p->rules[p->n++];
-        snprintf(r->code, sizeof(r->code), "%s", code);
-        snprintf(r->field, sizeof(r->field), "%s", name);
-    }
-    r->n++;
-    if (r->n_samples < p->want_samples && r->n_samples < MAX_SAMPLES) {
-        struct strbuf b = STRBUF(0);
-
-        strbuf_addf(&b, "line %llu", (unsigned long long)line);
-        if (!cell_absent(key))
-            strbuf_addf(&b, " (" CELL_FMT ")", CELL_ARG(key));
-        strbuf_addf(&b, ": %s", why);
-        if (!cell_absent(value))
-            strbuf_addf(&b, ": '%.*s'", (int)(value.len > 60 ? 60 : value.len), value.ptr);
-        r->samples[r->n_samples++] = strbuf_detach(&b, NULL);
-    }
+    (void)r;
+    lint_fault(arg, LINT_ERROR, code, field, value, why);
 }
 
-static enum ec duplicate(void *arg, const struct leaf_row *kept, const struct leaf_row *other, struct err *reterr)
+static void count_company(struct lint_profile *p, const struct source_row *r)
 {
-    struct profile *p = arg;
-    uint64_t first, second;
-    struct arena a = { 0 };
+    struct lint_company *c = NULL;
 
-    (void)reterr;
-    memcpy(&first, kept->extra.ptr, 8);
-    memcpy(&second, other->extra.ptr, 8);
-    p->bad++;
-    add(p, "duplicate", p->m->b->fields[p->m->b->key[p->m->b->n_key - 1]].name, second,
-        bind_key_text(p->m->b, other->cells, &a),
-        cell_cstr(&a, cell_printf(&a, "the same key as line %llu", (unsigned long long)first)), CELL_ABSENT);
-    arena_release(&a);
-    return EC_OK;
+    for (size_t i = 0; i < p->n_companies && !c; i++)
+        if (cell_is(r->company, p->companies[i].code))
+            c = &p->companies[i];
+    if (!c) {
+        p->companies = xrealloc(p->companies, (p->n_companies + 1) * sizeof(*p->companies));
+        c = &p->companies[p->n_companies++];
+        *c = (struct lint_company){ .first_line = r->line };
+        snprintf(c->code, sizeof(c->code), CELL_FMT, CELL_ARG(r->company));
+    }
+    c->rows++;
 }
 
-static enum ec scan(struct profile *p, struct source *s, struct leaf_builder *leaf, struct err *reterr)
+/* Counts what the row breaks; *ret_bad = it would not arrive. */
+static enum ec settle_row(struct lint_profile *p, const struct source *s, const struct source_row *r, bool *ret_bad,
+                          struct err *reterr)
+{
+    size_t errors = 0;
+
+    for (size_t i = 0; i < p->n_faults; i++) {
+        errors += p->faults[i].severity == LINT_ERROR;
+        profile_add(p, &p->faults[i], 1, r->line, r->key);
+    }
+    *ret_bad = errors > 0;
+    p->warned += p->n_faults > errors;
+    if (!errors)
+        return EC_OK;
+    mask_add(&p->bad, r->number);
+    return lint_reject_row(p, s, r, p->faults, p->n_faults, reterr);
+}
+
+static enum ec one_row(struct linting *l, struct lint_profile *p, const struct source *s, const struct source_row *r,
+                       struct arena *a, struct err *reterr)
+{
+    bool bad = false;
+    enum ec rc;
+
+    if (cell_absent(r->raw_text) && r->canon)
+        lint_notice(p, s, r, a);
+    rc = p->n_faults ? settle_row(p, s, r, &bad, reterr) : EC_OK;
+    if (rc || bad)
+        return rc;
+    count_company(p, r);
+    rc = lint_keys_add(p, r, a, reterr);
+    if (!rc)
+        rc = lint_refs_child(l->refs, p, r, a, reterr);
+    return rc ? rc : lint_refs_parent(l->refs, s, r, a, reterr);
+}
+
+static enum ec tick(struct linting *l, const struct map_ctx *m, const char *phase, uint64_t rows, struct err *reterr)
+{
+    if (rows & 4095)
+        return EC_OK;
+    progress_update(&l->p->app->out, m->cfg->alias, phase, (int64_t)rows, -1, "");
+    return stop_requested() ? err_set(reterr, EC_STOPPED, "stopped while reading the source of '%s'", m->cfg->alias)
+                            : EC_OK;
+}
+
+static enum ec scan(struct linting *l, struct lint_profile *p, struct source *s, struct err *reterr)
 {
     struct arena a = { 0 };
-    bool more = true;
     enum ec rc = EC_OK;
+
+    s->on_fault = on_fault;
+    s->fault_arg = p;
+    while (!rc) {
+        struct source_row r;
+        bool more = false;
+
+        arena_reset(&a);
+        p->n_faults = 0;
+        rc = source_next(s, &a, &r, &more, reterr);
+        if (rc || !more)
+            break;
+        p->rows++;
+        if (r.verdict == SOURCE_OTHER_COMPANY)
+            p->other++;
+        else
+            rc = one_row(l, p, s, &r, &a, reterr);
+        if (!rc)
+            rc = tick(l, p->m, "lint", p->rows, reterr);
+    }
+    arena_release(&a);
+    return rc;
+}
+
+/* Companies that F&O has but Dataverse is not ready for: a matter of the environment, not of the row. */
+static void check_companies(struct lint_profile *p)
+{
+    const struct pair *pr = p->m->pair;
+    const struct map_ctx *own = pair_map_by_set(p->m->pair, CELL_LIT("cdm_companies"));
+    bool made_by_us = own && own->cfg->create_companies;
+
+    for (size_t i = 0; i < p->n_companies && p->m->b->striped && pr->n_companies; i++) {
+        const struct lint_company *c = &p->companies[i];
+        const struct pair_company *known = pair_company(pr, cell_of(c->code));
+        struct lint_fault f = { .severity = LINT_ERROR, .field = CELL_LIT("DATAAREAID"), .value = cell_of(c->code) };
+
+        if (!known || (cell_absent(known->dv_id) && made_by_us))
+            continue;
+        if (cell_absent(known->dv_id)) {
+            f.code = "company_dataverse";
+            f.why = "the company has no row in Dataverse's table cdm_company";
+        } else if (cell_absent(known->team_id)) {
+            f.code = "company_team";
+            f.why = "the company's row in Dataverse has no default owning team";
+        } else {
+            continue;
+        }
+        profile_add(p, &f, c->rows, c->first_line, CELL_ABSENT);
+        p->blocked += c->rows;
+    }
+}
+
+static void choose_format(struct lint_profile *p)
+{
+    const struct config *cfg = &p->m->pair->app->cfg;
+
+    if (!dmf_format_named(cfg->data_format, &p->format))
+        (void)dmf_format_named("CSV-Unicode", &p->format);
+    p->format.doubled_quotes = p->format.kind == DMF_CSV && cfg->csv_quotes && !strcmp(cfg->csv_quotes, "doubled");
+}
+
+static enum ec lint_one(struct linting *l, struct map_ctx *m, struct err *reterr)
+{
+    struct lint_profile *p = xcalloc(1, sizeof(*p));
+    struct source *s = NULL;
+    enum ec rc;
+
+    p->m = m;
+    p->file = l->file ? l->file : m->cfg->source;
+    p->want_samples = l->samples;
+    choose_format(p);
+    l->profiles[l->n++] = p;
+    rc = source_open_file(m, p->file, &s, reterr);
+    if (!rc)
+        rc = spill_new(l->tmp, &p->keys, reterr);
+    if (!rc)
+        rc = scan(l, p, s, reterr);
+    if (!rc)
+        rc = lint_keys_finish(p, reterr);
+    if (!rc)
+        check_companies(p);
+    source_close(s);
+    return rc;
+}
+
+/* A parent that is not checked itself: only its keys are wanted. */
+static enum ec read_parent(struct linting *l, struct map_ctx *m, struct err *reterr)
+{
+    struct source *s = NULL;
+    struct arena a = { 0 };
+    uint64_t rows = 0;
+    enum ec rc = source_open(m, &s, reterr);
 
     while (!rc) {
         struct source_row r;
+        bool more = false;
 
         arena_reset(&a);
         rc = source_next(s, &a, &r, &more, reterr);
         if (rc || !more)
             break;
-        p->rows++;
-        if (r.verdict == SOURCE_REJECTED) {
-            p->bad++;
-            add(p, r.code, r.field, r.line, r.key, r.why, r.value);
-        } else if (r.verdict == SOURCE_OTHER_COMPANY) {
-            p->other++;
-        } else {
-            struct leaf_row row = { .key = bind_key_digest(p->m->b, r.canon, &a),
-                                    .cells = r.canon,
-                                    .extra = { (const char *)&r.line, 8 } };
-
-            rc = leaf_add(leaf, &row, reterr);
-        }
-        if (!(p->rows & 4095)) {
-            progress_update(&p->m->pair->app->out, p->m->cfg->alias, "lint", (int64_t)p->rows, -1, "");
-            if (stop_requested())
-                rc = err_set(reterr, EC_STOPPED, "stopped while reading '%s'", s->path);
-        }
+        if (r.verdict == SOURCE_GOOD)
+            rc = lint_refs_parent(l->refs, s, &r, &a, reterr);
+        if (!rc)
+            rc = tick(l, m, "read keys", ++rows, reterr);
     }
-    arena_release(&a);
-    return rc;
-}
-
-static void print(struct profile *p, const struct source *s, struct json *list)
-{
-    struct output *out = &p->m->pair->app->out;
-    struct json *o = out_object(out, list, NULL), *rules;
-
-    out_str(out, o, "map", p->m->cfg->alias);
-    out_str(out, o, "file", s->path);
-    out_int(out, o, "rows", (int64_t)p->rows);
-    out_int(out, o, "rejected", (int64_t)p->bad);
-    out_int(out, o, "other_companies", (int64_t)p->other);
-    rules = out_array(out, o, "rules");
-    out_line(out, "%s: %llu rows in %s, %llu would be rejected%s", p->m->cfg->alias, (unsigned long long)p->rows,
-             p->m->cfg->source, (unsigned long long)p->bad, p->other ? ", some are of companies not listed" : "");
-    for (size_t i = 0; i < p->n; i++) {
-        struct rule *r = &p->rules[i];
-        struct json *ro = out_object(out, rules, NULL), *samples;
-
-        out_str(out, ro, "rule", r->code);
-        out_str(out, ro, "field", r->field);
-        out_int(out, ro, "rows", (int64_t)r->n);
-        samples = out_array(out, ro, "samples");
-        out_line(out, "  %-10s %-28s %8llu rows  %6.3f %%", r->code, r->field, (unsigned long long)r->n,
-                 100.0 * (double)r->n / (double)p->rows);
-        for (size_t k = 0; k < r->n_samples; k++) {
-            out_line(out, "      %s", r->samples[k]);
-            json_append(samples, json_new(&out->arena, JSON_STRING, cell_dup(&out->arena, cell_of(r->samples[k]))));
-            free(r->samples[k]);
-        }
-    }
-}
-
-static enum ec lint_one(struct map_ctx *m, size_t samples, struct json *list, uint64_t *ret_bad, struct err *reterr)
-{
-    struct profile *p = xcalloc(1, sizeof(*p));
-    struct arena a = { 0 };
-    struct source *s = NULL;
-    struct leaf_builder *leaf = NULL;
-    struct leaf_totals t;
-    struct leaf_finish_hooks hooks = { .duplicate = duplicate, .arg = p };
-    char dir[] = "/tmp/dmfsync-lint.XXXXXX", *path;
-    enum ec rc = source_open(m, &s, reterr);
-
-    p->m = m;
-    p->want_samples = samples;
-    if (rc)
-        goto out;
-    if (!mkdtemp(dir)) {
-        rc = err_set(reterr, EC_IO, "no temporary folder can be made in /tmp");
-        goto out;
-    }
-    path = arena_printf(&a, "%s/keys.db", dir);
-    rc = leaf_build(path, dir, -1, m->b->n, &leaf, reterr);
-    if (!rc)
-        rc = scan(p, s, leaf, reterr);
-    if (rc)
-        leaf_abandon(leaf);
-    else
-        rc = leaf_finish(leaf, &hooks, &t, reterr);
-    (void)unlink(path);
-    (void)rmdir(dir);
-    progress_clear(&m->pair->app->out);
-    if (!rc)
-        print(p, s, list);
-    *ret_bad += p->bad;
-out:
     source_close(s);
     arena_release(&a);
-    free(p);
     return rc;
+}
+
+static enum ec reject_again(struct linting *l, struct lint_profile *p, const struct source *s,
+                            const struct source_row *r, struct arena *a, struct err *reterr)
+{
+    struct lint_fault f = { .code = "duplicate", .why = "the same key as another row of the file" };
+
+    if (!mask_has(&p->duplicates, r->number) &&
+        (r->verdict != SOURCE_GOOD || mask_has(&p->bad, r->number) || !lint_refs_orphan(l->refs, p, r, a, &f)))
+        return EC_OK;
+    mask_add(&p->bad, r->number);
+    return lint_reject_row(p, s, r, &f, 1, reterr);
+}
+
+static int by_row(const void *x, const void *y)
+{
+    const struct lint_place *a = x, *b = y;
+
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static enum ec reject_places(struct linting *l, struct lint_profile *p, struct source *s, struct arena *a,
+                             struct err *reterr)
+{
+    enum ec rc = EC_OK;
+
+    if (p->n_places)
+        qsort(p->places, p->n_places, sizeof(*p->places), by_row);
+    for (size_t i = 0; i < p->n_places && !rc; i++) {
+        struct source_row r;
+        bool more = false;
+
+        if (i && p->places[i].row == p->places[i - 1].row)
+            continue; /* two of its lookups lead nowhere */
+        arena_reset(a);
+        rc = source_seek(s, p->places[i].row, p->places[i].line, p->places[i].offset, reterr);
+        if (!rc)
+            rc = source_next(s, a, &r, &more, reterr);
+        if (!rc && more)
+            rc = reject_again(l, p, s, &r, a, reterr);
+    }
+    return rc;
+}
+
+static enum ec reject_everywhere(struct linting *l, struct lint_profile *p, struct source *s, struct arena *a,
+                                 struct err *reterr)
+{
+    enum ec rc = EC_OK;
+
+    while (!rc) {
+        struct source_row r;
+        bool more = false;
+
+        arena_reset(a);
+        rc = source_next(s, a, &r, &more, reterr);
+        if (rc || !more)
+            break;
+        rc = reject_again(l, p, s, &r, a, reterr);
+        if (!rc)
+            rc = tick(l, p->m, "rejects", r.number, reterr);
+    }
+    return rc;
+}
+
+/* Duplicates and orphans are known only when everything was read: their rows are read again for the reject file. */
+static enum ec second_pass(struct linting *l, struct lint_profile *p, struct err *reterr)
+{
+    struct source *s = NULL;
+    struct arena a = { 0 };
+    size_t n = strlen(p->file);
+    bool packed = n > 4 && !strcmp(p->file + n - 4, ".zst"); /* no seeking there */
+    enum ec rc = EC_OK;
+
+    if (p->duplicates.set || p->orphan_rows)
+        rc = source_open_file(p->m, p->file, &s, reterr);
+    if (!rc && s)
+        rc = p->everywhere || packed ? reject_everywhere(l, p, s, &a, reterr) : reject_places(l, p, s, &a, reterr);
+    source_close(s);
+    arena_release(&a);
+    return lint_reject_finish(p, rc, reterr);
+}
+
+static enum ec lint_maps(struct linting *l, struct err *reterr)
+{
+    enum ec rc = lint_refs_new(l->p, l->tmp, &l->refs, reterr);
+
+    for (size_t i = 0; !rc && i < l->p->n; i++) {
+        struct map_ctx *m = &l->p->maps[i];
+
+        if (m->selected && (m->cfg->source || l->file))
+            rc = lint_one(l, m, reterr);
+        else if (m->cfg->source && lint_refs_wants_parent(l->refs, m))
+            rc = read_parent(l, m, reterr);
+    }
+    /* A corrected part of a file refers to the rest of it. */
+    for (size_t i = 0; !rc && l->file && i < l->p->n; i++)
+        if (l->p->maps[i].selected && l->p->maps[i].cfg->source && lint_refs_wants_parent(l->refs, &l->p->maps[i]))
+            rc = read_parent(l, &l->p->maps[i], reterr);
+    if (!rc)
+        rc = lint_refs_resolve(l->refs, l->profiles, l->n, reterr);
+    for (size_t i = 0; i < l->n; i++)
+        rc = rc ? lint_reject_finish(l->profiles[i], rc, reterr) : second_pass(l, l->profiles[i], reterr);
+    progress_clear(&l->p->app->out);
+    return rc;
+}
+
+static enum ec open_lint(struct app *app, struct linting *l, struct arena *a, struct err *reterr)
+{
+    unsigned source = option_given(app, "--offline") ? PAIR_CACHED : PAIR_LIVE;
+    int64_t samples;
+    enum ec rc = option_int(app, "--samples", 3, 0, LINT_MAX_SAMPLES, &samples, reterr);
+
+    l->file = option_value(app, "--rejects");
+    if (!rc && l->file && app->opt->n_args != 1) {
+        rc = err_set(reterr, EC_USAGE, "--rejects FILE is checked for one map");
+        err_hint(reterr, "name the map: dmfsync lint --rejects FILE ALIAS");
+    }
+    if (!rc)
+        rc = pair_open(app, source, 0, &l->p, reterr);
+    if (!rc && !option_given(app, "--offline"))
+        rc = pair_companies(l->p, reterr);
+    if (!rc)
+        rc = workspace_folders(&app->ws, reterr);
+    if (rc)
+        return rc;
+    l->samples = (size_t)samples;
+    l->tmp = workspace_path(&app->ws, a, ".dmfsync/tmp");
+    l->profiles = arena_zalloc(a, (l->p->n + 1) * sizeof(struct lint_profile *));
+    return EC_OK;
 }
 
 enum ec cmd_lint(struct app *app, struct err *reterr)
 {
-    unsigned source = option_given(app, "--offline") ? PAIR_CACHED : PAIR_LIVE;
-    struct pair *p = NULL;
+    struct linting l = { 0 };
+    struct arena a = { 0 };
     struct json *list;
-    int64_t samples;
-    uint64_t bad = 0;
-    enum ec rc = option_int(app, "--samples", 3, 0, MAX_SAMPLES, &samples, reterr);
+    enum ec rc = open_lint(app, &l, &a, reterr);
 
     if (!rc)
-        rc = pair_open(app, source, 0, &p, reterr);
-    if (!rc && !option_given(app, "--offline"))
-        rc = pair_companies(p, reterr);
+        rc = lint_maps(&l, reterr);
     list = out_array(&app->out, NULL, "maps");
-    for (size_t i = 0; !rc && i < p->n; i++)
-        if (p->maps[i].selected && p->maps[i].cfg->source)
-            rc = lint_one(&p->maps[i], (size_t)samples, list, &bad, reterr);
-    if (!rc && bad)
-        out_status(&app->out, EC_ROWS);
-    pair_close(p);
+    for (size_t i = 0; i < l.n; i++) {
+        if (!rc) {
+            lint_print(l.profiles[i], list);
+            if (l.profiles[i]->bad.set || l.profiles[i]->blocked)
+                out_status(&app->out, EC_ROWS);
+        }
+        lint_release(l.profiles[i]);
+        free(l.profiles[i]);
+    }
+    if (!rc && !l.n)
+        out_line(&app->out, "no map that was named has a source file");
+    lint_refs_free(l.refs);
+    pair_close(l.p);
+    arena_release(&a);
     return rc;
 }

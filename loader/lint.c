@@ -145,7 +145,7 @@ static uint64_t weigh(struct linting *l, const struct source_row *r)
 
     for (size_t i = 0; i < l->src->n; i++) {
         octets += r->values[i].len + 1;
-        if (look && dmf_unfit(&l->format, r->values[i]))
+        if (look && dmf_cell_refused(&l->format, r->values[i]))
             l->unfit = true;
     }
     return l->format.utf16 ? octets * 2 : octets;

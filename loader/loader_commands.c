@@ -8,10 +8,12 @@ static const struct option_def PLAN_OPTIONS[] = {
     { "--upload", "MBIT", "megabits a second of the line towards Azure (default 16)" },
     { 0 }
 };
-static const struct option_def LINT_OPTIONS[] = { { "--offline", NULL,
-                                                    "use the metadata saved by an earlier command" },
-                                                  { "--samples", "N", "sample rows per rule (default 3)" },
-                                                  { 0 } };
+static const struct option_def LINT_OPTIONS[] = {
+    { "--offline", NULL, "use the metadata saved by an earlier command" },
+    { "--samples", "N", "sample rows per rule (default 3)" },
+    { "--rejects", "FILE", "check this corrected reject file in the place of the map's source" },
+    { 0 }
+};
 static const struct option_def LOAD_OPTIONS[] = {
     { "--map-state", "stopped",
       "the operator's word that dual-write does not run these maps, where that cannot be read" },
@@ -62,9 +64,19 @@ const struct command LOADER_COMMANDS[] = {
       .run = cmd_lint,
       .needs = NEED_WORKSPACE | NEED_FNO | NEED_DV,
       .options = LINT_OPTIONS,
-      .details = "Reads every source file once and names each rule that rows break, with count, share and sample "
-                 "rows. Nothing is "
-                 "stored and nothing is sent. Status 10 when rows would be rejected.",
+      .details = "Reads every source file and names each rule that rows break, with count, share, samples (file and "
+                 "line) and what "
+                 "to do: what loading would refuse, keys that meet again (also those that only case or accents tell "
+                 "apart), lookups "
+                 "that no parent's source nor F&O resolves, companies that Dataverse is not ready for; and, as "
+                 "warnings, what "
+                 "would be changed on the way. Rows that would not arrive are written to "
+                 ".dmfsync/rejects/ALIAS-TIME.csv: the "
+                 "file's own columns, then file, line, rule and reason. Correct them there, check with --rejects, "
+                 "and give that "
+                 "file as the map's source; columns that begin with dmfsync_ are no data. Nothing is sent. Status 10 "
+                 "when rows "
+                 "would be rejected.",
       .max_args = -1 },
     { .name = "package build",
       .args = "[MAP..]",

@@ -98,7 +98,8 @@ static void bind_header(struct source *s, const struct fno_entity *e, struct cel
     struct cell name = to ? cell_of(to) : header;
     const struct fno_field *f;
 
-    if (ignored(s->m->cfg, header))
+    if (ignored(s->m->cfg, header) || (header.len > sizeof(SOURCE_REJECT_PREFIX) - 1 &&
+                                       !memcmp(header.ptr, SOURCE_REJECT_PREFIX, sizeof(SOURCE_REJECT_PREFIX) - 1)))
         return;
     f = fno_field_find(e, name);
     if (!f && is_company(name)) {
@@ -180,7 +181,24 @@ static enum text_encoding encoding_of(const char *name)
     return ENC_CP1252;
 }
 
+/* Reject files are UTF-8 whatever the source is; no Windows-1252 file begins with these three characters. */
+static bool begins_with_bom(const char *path)
+{
+    char head[3] = "";
+    FILE *f = fopen(path, "rb");
+    bool yes = f && fread(head, 1, 3, f) == 3 && !memcmp(head, "\xEF\xBB\xBF", 3);
+
+    if (f)
+        (void)fclose(f);
+    return yes;
+}
+
 enum ec source_open(struct map_ctx *m, struct source **ret, struct err *reterr)
+{
+    return source_open_file(m, m->cfg->source, ret, reterr);
+}
+
+enum ec source_open_file(struct map_ctx *m, const char *file, struct source **ret, struct err *reterr)
 {
     struct source *s = xcalloc(1, sizeof(*s));
     struct csv_dialect d = { .delimiter = m->cfg->delimiter, .encoding = encoding_of(m->cfg->encoding) };
@@ -193,12 +211,14 @@ enum ec source_open(struct map_ctx *m, struct source **ret, struct err *reterr)
     s->m = m;
     s->company_column = -1;
     s->format = (struct canon_format){ .date = m->cfg->date, .decimal = m->cfg->decimal, .group = m->cfg->group };
-    if (!m->cfg->source) {
+    if (!file) {
         rc = err_set(reterr, EC_CONFIG, "map '%s' has no source file", m->cfg->alias);
         err_hint(reterr, "give [map.%s] a line 'source = sources/FILE.csv'", m->cfg->alias);
         goto out;
     }
-    s->path = workspace_path(&m->pair->app->ws, &s->arena, "%s", m->cfg->source);
+    s->path = workspace_path(&m->pair->app->ws, &s->arena, "%s", file);
+    if (d.encoding == ENC_CP1252 && begins_with_bom(s->path))
+        d.encoding = ENC_AUTO;
     rc = csv_open(s->path, &d, &s->csv, reterr);
     if (rc) {
         if (rc == EC_NOTFOUND || (rc == EC_IO && !file_exists(s->path))) {
@@ -245,8 +265,11 @@ void source_close(struct source *s)
     free(s);
 }
 
-static void reject(struct source_row *r, const char *code, struct cell field, struct cell value, const char *why)
+static void reject(struct source *s, struct source_row *r, const char *code, struct cell field, struct cell value,
+                   const char *why)
 {
+    if (s->on_fault)
+        s->on_fault(s->fault_arg, r, code, field, value, why);
     if (r->verdict == SOURCE_REJECTED)
         return; /* the first fault names the row */
     r->verdict = SOURCE_REJECTED;
@@ -284,11 +307,11 @@ static void read_value(struct source *s, size_t i, const struct csv_row *csv, st
     if (sf->f->type != FNO_STRING && cell_blank(in))
         return;
     if (canon_cell(&sf->rule, sf->column >= 0 ? &s->format : NULL, in, a, &out, &why) != CANON_FINE) {
-        reject(r, source_code_of(sf->rule.type), sf->f->staging, in, why);
+        reject(s, r, source_code_of(sf->rule.type), sf->f->staging, in, why);
         return;
     }
     if (sf->f->type == FNO_ENUM && !cell_blank(out) && !enum_element(s, sf->f, out, &out)) {
-        reject(r, "enum", sf->f->staging, in,
+        reject(s, r, "enum", sf->f->staging, in,
                s->m->cfg->enum_labels ? "no element or label of the enum"
                                       : "no element of the enum (labels need 'enum:label')");
         return;
@@ -325,12 +348,12 @@ static void read_company(struct source *s, const struct csv_row *csv, struct are
     if (!s->m->b->striped)
         return; /* a company column in the file of a shared entity says nothing */
     if (cell_blank(c)) {
-        reject(r, "company", CELL_LIT("DATAAREAID"), c, "the company is blank");
+        reject(s, r, "company", CELL_LIT("DATAAREAID"), c, "the company is blank");
         return;
     }
     r->company = cell_lower(a, c);
     if (p->n_companies && !pair_company(p, r->company))
-        reject(r, "company", CELL_LIT("DATAAREAID"), c, "no such legal entity in F&O");
+        reject(s, r, "company", CELL_LIT("DATAAREAID"), c, "no such legal entity in F&O");
     else if (!binding_company_wanted(s->m->b, r->company))
         r->verdict = SOURCE_OTHER_COMPANY;
 }
@@ -349,18 +372,21 @@ static void to_canonical(struct source *s, struct arena *a, struct source_row *r
     const struct binding *b = s->m->b;
     struct getting g = { s, r };
     struct bind_fault faults[4];
-    size_t extra = b->n;
+    size_t extra = b->n, found;
 
     r->canon = arena_zalloc(a, (b->n + s->n + 1) * sizeof(*r->canon));
-    if (bind_from_fno(b, get_value, &g, a, r->canon, faults, COUNT(faults)))
-        reject(r, b->fields[faults[0].field].kind == BOUND_VALUEMAP ? "value_map" : "value",
-               b->fields[faults[0].field].name, faults[0].value, fault_text(&faults[0], b, a));
+    found = bind_from_fno(b, get_value, &g, a, r->canon, faults, COUNT(faults));
+    for (size_t k = 0; k < found && k < (s->on_fault ? COUNT(faults) : 1); k++)
+        reject(s, r, b->fields[faults[k].field].kind == BOUND_VALUEMAP ? "value_map" : "value",
+               b->fields[faults[k].field].name, faults[k].value, fault_text(&faults[k], b, a));
     for (size_t i = 0; i < s->n; i++)
         if (s->fields[i].bound < 0)
             r->canon[extra++] = r->values[i];
     for (size_t k = 0; k < b->n_key; k++)
         if (cell_blank(r->canon[b->key[k]])) {
-            reject(r, "key", b->fields[b->key[k]].name, CELL_ABSENT, "a key field is blank");
+            if (b->fields[b->key[k]].kind == BOUND_COMPANY && r->verdict == SOURCE_REJECTED)
+                return; /* told as the company's fault */
+            reject(s, r, "key", b->fields[b->key[k]].name, CELL_ABSENT, "a key field is blank");
             return;
         }
     r->key = bind_key_text(b, r->canon, a);
@@ -373,12 +399,15 @@ void source_whole(struct source *s, struct arena *a, struct source_row *ret)
     size_t header_n;
 
     (void)csv_header(s->csv, &header_n);
+    r.raw = csv->cells;
+    r.n_raw = csv->n;
+    r.raw_text = csv->raw;
     r.company = CELL_LIT("");
     r.values = arena_zalloc(a, (s->n + 1) * sizeof(*r.values));
     if (csv->fault != CSV_OK) {
-        reject(&r, "csv", CELL_ABSENT, csv->raw, csv_fault_text(csv->fault));
+        reject(s, &r, "csv", CELL_ABSENT, csv->raw, csv_fault_text(csv->fault));
     } else if (csv->n != header_n) {
-        reject(&r, "csv", CELL_ABSENT, CELL_ABSENT,
+        reject(s, &r, "csv", CELL_ABSENT, CELL_ABSENT,
                arena_printf(a, "the row has %zu fields, the header %zu", csv->n, header_n));
     } else {
         read_company(s, csv, a, &r);
@@ -386,7 +415,7 @@ void source_whole(struct source *s, struct arena *a, struct source_row *ret)
             for (size_t i = 0; i < s->n; i++)
                 read_value(s, i, csv, a, &r);
             to_canonical(s, a, &r);
-            if (r.verdict == SOURCE_GOOD)
+            if (r.verdict == SOURCE_GOOD || s->on_fault)
                 source_check_limits(s, a, &r);
         }
     }

@@ -23,6 +23,10 @@ struct source_field {
     bool self; /* part of a self lookup: second pass only */
     bool key;
 };
+struct source_row;
+/* One fault of a row; the row's first one makes its verdict. `r` is the row as far as it is read. */
+typedef void source_fault_fn(void *arg, const struct source_row *r, const char *code, struct cell field,
+                             struct cell value, const char *why);
 struct source {
     struct map_ctx *m;
     struct arena arena;
@@ -36,8 +40,14 @@ struct source {
     bool has_self;
     struct csv_row row; /* read last */
     struct source_quick *quick; /* source_quick.h; NULL = every row is looked at in full */
+    source_fault_fn *on_fault; /* asks for every fault, not only the first of a row; NULL = nobody asks */
+    void *fault_arg;
 };
+/* Columns of a reject file that are not data: a corrected one is a source like any other. */
+#define SOURCE_REJECT_PREFIX "dmfsync_"
 enum ec source_open(struct map_ctx *m, struct source **ret, struct err *reterr);
+/* The same with another file in the place of the map's source; absolute, or relative to the workspace. */
+enum ec source_open_file(struct map_ctx *m, const char *file, struct source **ret, struct err *reterr);
 void source_close(struct source *s);
 
 enum source_verdict { SOURCE_GOOD, SOURCE_REJECTED, SOURCE_OTHER_COMPANY };
@@ -47,6 +57,9 @@ struct source_row {
     struct cell
         *values; /* n cells, canonical in F&O's vocabulary (element names, ISO dates); absent = not supplied */
     struct cell *canon; /* the binding's canonical row, then the load-only fields in source-field order */
+    const struct cell *raw; /* n_raw cells as they are in the file; with a fault of the CSV maybe fewer */
+    size_t n_raw;
+    struct cell raw_text; /* the row's text, only when the CSV could not be read */
     struct cell key; /* readable key, absent when it could not be made */
     enum source_verdict verdict;
     /* Values-only rows: a bit per value, whether it is the cell as it stands in the file (source->row.begin). Only where quick

@@ -335,13 +335,20 @@ static bool is_instant(struct cell c)
     return !odd;
 }
 
-const char *dmf_unfit(const struct dmf_format *f, struct cell c)
+const char *dmf_cell_refused(const struct dmf_format *f, struct cell c)
 {
+    struct strbuf scratch = STRBUF(0);
     unsigned char class[256];
     unsigned kinds = 0;
+    const char *why;
 
-    if (f->kind != DMF_CSV)
+    if (cell_blank(c))
         return NULL;
+    if (f->kind != DMF_CSV) {
+        why = dmf_xml_escape(&scratch, c);
+        strbuf_release(&scratch);
+        return why;
+    }
     classify(f, class);
     for (size_t i = 0; i < c.len; i++)
         kinds |= class[(unsigned char)c.ptr[i]];

@@ -49,10 +49,10 @@ struct dmf_verbatim {
 /* index[i]: where in `cells` field i of the entity is. */
 enum ec dmf_writer_verbatim_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const size_t *index,
                                 const struct dmf_verbatim *v, size_t *ret_field, struct err *reterr);
-/* NULL, or why the cell cannot travel in this format. */
-const char *dmf_unfit(const struct dmf_format *f, struct cell c);
 /* Octets of an entity's data file so far, uncompressed. */
 uint64_t dmf_writer_octets(const struct dmf_writer *w, size_t entity);
+/* Why no row of this format can hold the text ("the text qualifier of the CSV format"), NULL = it can. */
+const char *dmf_cell_refused(const struct dmf_format *f, struct cell c);
 struct dmf_result {
     char digest[65]; /* SHA-256 hex of the content */
     uint64_t octets; /* of the zip */
