@@ -31,20 +31,23 @@ static struct auth_config *users_of(const struct config_side *side, struct arena
 static enum ec open_clients(struct app *app, struct err *reterr)
 {
     struct config *c = &app->cfg;
+    int64_t patience = app->command->needs & NEED_QUICK ? 10000 : 0;
     struct http_config http = { .ca_file = c->ca_file,
                                 .user_agent = arena_printf(&c->arena, "dmfsync/%s", DMFSYNC_VERSION) };
     struct erp_config erp = { .url = c->fno.url,
                               .users = users_of(&c->fno, &c->arena),
                               .n_users = c->fno.n_users,
                               .tps_limit = app->opt->tps_limit,
-                              .pause_file = app->opt->pause_file };
+                              .pause_file = app->opt->pause_file,
+                              .retry_deadline_ms = patience };
     struct dv_config dv = { .url = c->dataverse.url,
                             .users = users_of(&c->dataverse, &c->arena),
                             .n_users = c->dataverse.n_users,
                             .tag = c->tag,
                             .bypass = c->bypass,
                             .tps_limit = app->opt->tps_limit,
-                            .pause_file = app->opt->pause_file };
+                            .pause_file = app->opt->pause_file,
+                            .retry_deadline_ms = patience };
     enum ec rc = http_new(&http, &app->http, reterr);
 
     if (!rc && (app->command->needs & NEED_FNO))
@@ -66,8 +69,8 @@ static void close_clients(struct app *app)
 
 int main(int argc, char **argv)
 {
-    static const struct command *const TABLES[] = { CLI_COMMANDS,  LOADER_COMMANDS, MAP_COMMANDS, MAP_CHECK_COMMANDS,
-                                                    SYNC_COMMANDS, NULL };
+    static const struct command *const TABLES[] = { CLI_COMMANDS,       LOADER_COMMANDS, MAP_COMMANDS,
+                                                    MAP_CHECK_COMMANDS, SYNC_COMMANDS,   NULL };
     struct command_env env = { .tables = TABLES,
                                .version = DMFSYNC_VERSION,
                                .open_clients = open_clients,

@@ -423,7 +423,7 @@ static void tell(struct lint_refs *rf, struct lint_profile *p, const struct miss
                          : r->parent_read ? "not its source file, and F&O was not asked"
                                           : "it has no source file, and F&O was not asked");
     profile_add(p, &f, m->n, m->line,
-             lint_wants_sample(p, f.code, f.field) ? lint_key_at(p, m->row, m->line, m->offset, &a) : CELL_ABSENT);
+                lint_wants_sample(p, f.code, f.field) ? lint_key_at(p, m->row, m->line, m->offset, &a) : CELL_ABSENT);
     if (asked) {
         p->orphan_rows += m->n;
         p->everywhere = p->everywhere || m->n > 1; /* only the first row's place is known */

@@ -165,7 +165,20 @@ const struct command SYNC_COMMANDS[] = {
       .args = "",
       .summary = "every check a support engineer would ask for",
       .run = cmd_doctor,
-      .needs = NEED_WORKSPACE | NEED_FNO | NEED_DV,
-      .options = DOCTOR_OPTIONS },
+      .needs = NEED_WORKSPACE | NEED_FNO | NEED_DV | NEED_QUICK,
+      .options = DOCTOR_OPTIONS,
+      .details =
+          "Signs in to both sides and tells the three failures apart: no token (secret, client or tenant), a token "
+          "but no "
+          "registration in the environment, a missing privilege. Then clocks, versions, free disk, companies with "
+          "their "
+          "owning teams, states of dual-write, privileges and bypass, custom plug-in steps that our writes meet, "
+          "data "
+          "management's entity list, alternate keys and change tracking, and per map what both sides can do (kept in "
+          ".dmfsync/capabilities.json) and its key with the evidence. Each failure says what to do; the status is "
+          "that of "
+          "the failure that comes first in the order of the exit statuses: 3 configuration, 6 sign-in or privilege, "
+          "13 a map "
+          "is running, 5 unreachable or disk. --offline checks what needs no service." },
     { 0 }
 };

@@ -132,7 +132,8 @@ static enum ec open_needs(struct app *app, struct err *reterr)
     struct arena a = { 0 };
     enum ec rc;
 
-    if (stays_offline(app) || option_given(app, "--standard")) /* plan --standard: a list that is part of the program */
+    if (stays_offline(app) ||
+        option_given(app, "--standard")) /* plan --standard: a list that is part of the program */
         needs &= ~(unsigned)(NEED_FNO | NEED_DV);
     if (!(needs & (NEED_WORKSPACE | NEED_STORE | NEED_LOCK | NEED_FNO | NEED_DV)))
         return EC_OK;

@@ -19,6 +19,7 @@ enum command_needs {
     NEED_FNO = 8, /* signed-in clients */
     NEED_DV = 16,
     NEED_CONSENT = 32, /* business data is written: without --execute only the plan is shown */
+    NEED_QUICK = 64, /* a service that does not answer is told after seconds: nothing would be lost by giving up */
 };
 struct http;
 struct erp;

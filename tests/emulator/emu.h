@@ -191,6 +191,12 @@ const struct emu_column *emu_column_by_name(const struct emu_table *t, const cha
     X(dv_row_us, 0,                                                                                                  \
       "execution time per row in Dataverse writes, microseconds (0 = not waited for, counted as 4000)")              \
     X(clock_skew_ms, 0, "the Date header is off by this")                                                            \
+    X(fno_no_privilege, 0, "the calling user may read legal entities of F&O only: anything else is 403")             \
+    X(fno_entity_list_stale, 0, "the entity list of data management has no Customers V3: it was not refreshed")      \
+    X(dv_no_privilege, 0, "the calling user may not touch accounts: 403 0x80040220")                                 \
+    X(dv_keys_pending, 0, "the index of account's alternate keys is Pending")                                        \
+    X(dv_tracking_off, 0, "change tracking is off for account")                                                      \
+    X(dv_bypass_privilege, 1, "the calling user has the privileges to bypass custom logic")                          \
     X(time_scale, 1, "simulated time runs this many times faster than the wall clock")
 
 enum emu_knob {

@@ -7,6 +7,7 @@
 #include "emu_store.h"
 
 #include <ctype.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -314,6 +315,71 @@ static void who_am_i(struct dv_op *op)
         dv_root(op), op->e->dv->root_bu, op->user_id, op->e->tenant.organization_id);
 }
 
+static void version(struct dv_op *op)
+{
+    dv_begin_json(op);
+    strbuf_addf(&op->r->body,
+                "{\"@odata.context\":\"%s/$metadata#Microsoft.Dynamics.CRM.RetrieveVersionResponse\",\"Version\":"
+                "\"9.2.24012.00155\"}",
+                dv_root(op));
+}
+
+static void one_privilege(struct dv_op *op, const char *name, const char *id, bool first)
+{
+    strbuf_addf(&op->r->body,
+                "%s{\"Depth\":\"Global\",\"PrivilegeId\":\"%s\",\"BusinessUnitId\":\"%s\",\"PrivilegeName\":\"%s\","
+                "\"RecordFilterId\":\"00000000-0000-0000-0000-000000000000\"}",
+                first ? "" : ",", id, op->e->dv->root_bu, name);
+}
+
+/* "RetrieveUserPrivileges Function": what the user's roles and those of its teams give. */
+static void privileges(struct dv_op *op)
+{
+    static const char *const VERBS[] = { "Create", "Read", "Write", "Append", "AppendTo" };
+    bool first = true;
+
+    dv_begin_json(op);
+    strbuf_addf(&op->r->body,
+                "{\"@odata.context\":\"%s/$metadata#Microsoft.Dynamics.CRM.RetrieveUserPrivilegesResponse\","
+                "\"RolePrivileges\":[",
+                dv_root(op));
+    for (size_t i = 0; i < op->e->dv->n; i++)
+        for (size_t k = 0; k < COUNT(VERBS); k++) {
+            const char *logical = op->e->dv->tables[i].logical;
+            char name[120], id[37];
+
+            if (EMU_KNOB(op->e, dv_no_privilege) && !strcmp(logical, "account"))
+                continue;
+            snprintf(name, sizeof(name), "prv%s%c%s", VERBS[k], toupper((unsigned char)*logical), logical + 1);
+            emu_guid(op->e, name, id);
+            one_privilege(op, name, id, first);
+            first = false;
+        }
+    if (EMU_KNOB(op->e, dv_bypass_privilege)) {
+        one_privilege(op, "prvBypassCustomBusinessLogic", "0ea552b0-a491-4470-9a1b-82068deccf66", false);
+        one_privilege(op, "prvBypassCustomPlugins", "148a9eaf-d0c4-4196-9852-c3a38e35f6a1", false);
+    }
+    strbuf_adds(&op->r->body, "]}");
+}
+
+static bool is_privileges(const char *target)
+{
+    return !strncmp(target, "systemusers(", 12) && strstr(target, ")/Microsoft.Dynamics.CRM.RetrieveUserPrivileges");
+}
+
+/* A user whose roles do not reach the table. */
+static bool lacks_privilege(struct dv_op *op, const char *target)
+{
+    if (!EMU_KNOB(op->e, dv_no_privilege) || strncmp(target, "accounts", 8) != 0)
+        return false;
+    dv_refuse(&op->fail, 403, "0x80040220",
+              "Principal user (Id=%s, type=8, roleCount=1) is missing prvReadAccount privilege on OTC=1 for entity "
+              "'account'.",
+              op->user_id);
+    dv_answer_fail(op);
+    return true;
+}
+
 static void service_document(struct dv_op *op)
 {
     const struct dv *d = op->e->dv;
@@ -394,8 +460,14 @@ void dv_dispatch(struct dv_op *op, const char *target)
     if (is_write(op->q) && !is_call(target, n, "$batch")) {
         emu_count(op->e, op->tag && *op->tag ? "dv.writes.tagged" : "dv.writes.untagged", 1);
     }
+    if (lacks_privilege(op, target))
+        return;
     if (!n && !*tail) {
         service_document(op);
+    } else if (is_call(target, n, "RetrieveVersion")) {
+        version(op);
+    } else if (is_privileges(target)) {
+        privileges(op);
     } else if (is_call(target, n, "WhoAmI")) {
         who_am_i(op);
     } else if (is_call(target, n, "$batch") || (n == 8 && !strncasecmp(target, "%24batch", 8))) {

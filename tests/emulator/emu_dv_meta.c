@@ -235,7 +235,8 @@ static void key_object(struct dv_op *op, struct strbuf *out, const struct dv_tab
         strbuf_addf(&s, "%s\"%s\"", i ? "," : "", t->cols[k->cols[i]].name);
     strbuf_addc(&s, ']');
     dv_meta_raw(&o, "KeyAttributes", s.buf);
-    dv_meta_text(&o, "EntityKeyIndexStatus", "Active");
+    dv_meta_text(&o, "EntityKeyIndexStatus",
+                 EMU_KNOB(op->e, dv_keys_pending) && !strcmp(t->logical, "account") ? "Pending" : "Active");
     dv_meta_bool(&o, "IsManaged", true);
     strbuf_reset(&s);
     dv_meta_label(&s, k->name);
@@ -266,7 +267,10 @@ static void table_object(struct dv_op *op, struct strbuf *out, const struct dv_t
     for (size_t i = 0; i < COUNT(TEXTS); i++)
         dv_meta_text(&o, TEXTS[i], table_property(t, TEXTS[i]));
     for (size_t i = 0; i < COUNT(BOOLS); i++)
-        dv_meta_raw(&o, BOOLS[i], table_property(t, BOOLS[i]));
+        dv_meta_raw(&o, BOOLS[i],
+                    !i && EMU_KNOB(op->e, dv_tracking_off) && !strcmp(t->logical, "account")
+                        ? "false"
+                        : table_property(t, BOOLS[i]));
     dv_meta_label(&label, t->display);
     dv_meta_raw(&o, "DisplayName", label.buf);
     strbuf_release(&label);

@@ -70,6 +70,17 @@ static bool begins(const char *s, const char *with)
     return !strncmp(s, with, strlen(with));
 }
 
+/* A registered user whose roles do not reach the entity. */
+static bool forbidden(struct emu *e, struct emu_request *q, struct emu_response *r)
+{
+    if (!EMU_KNOB(e, fno_no_privilege) || !begins(q->path, "/data/") || begins(q->path, "/data/LegalEntities") ||
+        begins(q->path, "/data/DataManagement") || begins(q->path, "/data/$metadata"))
+        return false;
+    emu_fno_json(r, q, 403);
+    strbuf_adds(&r->body, "{\"Message\":\"Access denied: the user's roles have no privilege on this entity.\"}");
+    return true;
+}
+
 static bool route(struct emu *e, struct emu_request *q, struct emu_response *r)
 {
     if (begins(q->path, "/data/DataManagement"))
@@ -94,7 +105,7 @@ void emu_fno_handle(struct emu *e, struct emu_request *q, struct emu_response *r
     emu_add_header(r, q, "ms-dyn-aid", "%s", id);
     emu_add_header(r, q, "OData-Version", "4.0");
     emu_add_header(r, q, "X-Content-Type-Options", "nosniff");
-    if (!authorized(e, q, r))
+    if (!authorized(e, q, r) || forbidden(e, q, r))
         return;
     if (!route(e, q, r))
         emu_fno_error(r, q, 404, "No HTTP resource was found that matches the request URI '%s%s'.", emu_fno_base(q),
