@@ -236,6 +236,8 @@ enum ec cmd_package_show(struct app *app, struct err *reterr)
         rc = package_format(&app->cfg, &s.format, reterr);
     if (!rc)
         rc = dmf_reader_open(s.path, "/tmp", NULL, &s.r, reterr);
+    if (rc == EC_NOTFOUND)
+        rc = reterr->code = EC_USAGE;
     if (rc)
         return rc;
     p = dmf_reader_package(s.r);

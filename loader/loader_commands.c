@@ -32,6 +32,11 @@ static const struct option_def BUILD_OPTIONS[] = {
     { "--together", NULL, "the entities of all maps in one package per company, sequenced by wave" },
     { 0 }
 };
+static const struct option_def VERIFY_OPTIONS[] = {
+    { "--all", NULL, "every finding, not the first five of each kind" },
+    { "--csv-format", "TEXT", "dialect of CSV data, as csv_format in [load]" },
+    { 0 }
+};
 static const struct option_def SHOW_OPTIONS[] = {
     { "--fields", NULL, "also the field map of each entity" },
     { "--row", "N", "where data row N came from: source file, line, octet" },
@@ -89,6 +94,19 @@ const struct command LOADER_COMMANDS[] = {
           "packages.json with the order in which to import them, and rejects.csv. Uses the metadata saved by an "
           "earlier command. Beside each package stands its lineage, for 'package show --row'. Duplicate keys are "
           "found by 'lint' and by each load. Status 10 when rows were rejected.",
+      .max_args = -1 },
+    { .name = "package verify",
+      .args = "FILE..",
+      .summary = "every rule of F&O that a package breaks, before it is uploaded",
+      .run = cmd_package_verify,
+      .needs = 0,
+      .options = VERIFY_OPTIONS,
+      .details = "Names each finding with the code that F&O gives (DMF2050, FF004 ...), entity, row, reason and "
+                 "remedy. In a "
+                 "workspace that has metadata, keys, enums, lengths and dates are checked too. Status 3 when F&O "
+                 "would refuse a "
+                 "package or lose data.",
+      .min_args = 1,
       .max_args = -1 },
     { .name = "package show",
       .args = "FILE",

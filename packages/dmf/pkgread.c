@@ -404,6 +404,12 @@ out:
     return rc;
 }
 
+const struct cell *dmf_rows_columns(const struct dmf_rows *s, size_t *ret_n)
+{
+    *ret_n = s->columns.n;
+    return s->columns.staging;
+}
+
 int dmf_rows_column(struct dmf_rows *s, struct cell staging)
 {
     return dmf_columns_find(&s->columns, staging);

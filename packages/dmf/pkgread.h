@@ -29,6 +29,8 @@ enum ec dmf_rows_open(struct dmf_reader *r, size_t entity, const struct dmf_form
                       struct err *reterr);
 /* Index of a staging field in the cells of a row, -1 = the file does not have it (XML files may bring it later). */
 int dmf_rows_column(struct dmf_rows *s, struct cell staging);
+/* Staging names of the columns so far, until the next row. */
+const struct cell *dmf_rows_columns(const struct dmf_rows *s, size_t *ret_n);
 /* Cells live in `a`. A faulty row has *ret_fault set to a short reason and is to be counted by the caller. */
 enum ec dmf_rows_next(struct dmf_rows *s, struct arena *a, struct cell **ret_cells, size_t *ret_n,
                       const char **ret_fault, bool *ret_more, struct err *reterr);
