@@ -149,6 +149,55 @@ static struct cell side(struct cell c)
     return cell_absent(c) ? CELL_LIT("none") : c;
 }
 
+/* A text at the width of the terminal, broken between words; names come from documents and may not move the cursor. */
+static void print_wrapped(struct output *o, const char *indent, struct cell text)
+{
+    size_t room = (size_t)o->width - strlen(indent);
+    struct arena a = { 0 };
+    char *p = cell_cstr(&a, text);
+
+    for (char *c = p; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    while (*p) {
+        size_t n = strlen(p), end = n;
+
+        if (n > room) {
+            for (end = room; end > 0 && p[end] != ' ';)
+                end--;
+            if (!end) /* one long word */
+                end = strcspn(p, " ");
+        }
+        out_line(o, "%s%.*s", indent, (int)end, p);
+        p += end;
+        p += strspn(p, " ");
+    }
+    arena_release(&a);
+}
+
+/* For a terminal: the place on one line, the reason below it, so that nothing is cut. */
+static void print_blocks(struct job *j)
+{
+    struct arena a = { 0 };
+
+    for (size_t i = 0; i < j->n_lines; i++) {
+        const struct lint_finding *f = j->lines[i].f;
+        struct cell head = cell_printf(&a, "%-8s %-18s %s", lint_severity_word(f->severity), f->code->code,
+                                       j->lines[i].of->file->shown);
+
+        if (f->ignored)
+            continue;
+        print_wrapped(&j->app->out, "", head);
+        if (f->mf)
+            print_wrapped(&j->app->out, "         ",
+                          cell_printf(&a, "field %zu: " CELL_FMT " %s " CELL_FMT, f->mf->index + 1,
+                                      CELL_ARG(side(f->mf->source)), arrow(f->mf),
+                                      CELL_ARG(side(f->mf->destination))));
+        print_wrapped(&j->app->out, "         ", f->reason);
+    }
+    arena_release(&a);
+}
+
 static void print_table(struct job *j)
 {
     static const char *const HEADERS[] = { "severity", "code", "map", "field", "what is wrong" };
@@ -357,7 +406,10 @@ static void show(struct job *j, bool csv)
         print_csv(j);
         return;
     }
-    print_table(j);
+    if (o->width > 0)
+        print_blocks(j);
+    else
+        print_table(j);
     print_remedies(j);
     print_maps(j);
     out_line(o, "%zu error%s, %zu warning%s, %zu info%s; %zu ignored by lint_ignore", j->counts[LINT_ERROR],

@@ -43,6 +43,9 @@ has "its reason" "Dataverse table 'account' has no column 'descripton'; did you 
 has "its remedy" "correct destinationField" out
 sed -n '2p' out | grep -q '^error' && sed -n '3p' out | grep -q '^info'
 result "errors stand first" $?
+COLUMNS=60 run 3 "on a narrow terminal" map lint customers --dir "$WS"
+same "the reason is not cut" 1 "$(tr -s ' \n' ' ' <out | grep -cF "Dataverse table 'account' has no column 'descripton'; did you mean 'description'?")"
+same "no finding is wider" 0 "$(sed '/^$/,$d' out | awk 'length > 60' | wc -l)"
 run 3 "as JSON" map lint customers --dir "$WS" --json
 same "one error" 1 "$(json '$.data.counts.errors')"
 same "its code" DIPV1025 "$(json '$.data.findings[0].code')"
