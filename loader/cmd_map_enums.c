@@ -131,6 +131,10 @@ static enum ec do_map(struct job *j, struct map_file *m, struct err *reterr)
         enums_propose(&m->map->fields[i], en, c, &j->files->arena, &p);
         rc = do_field(j, m, &p, &added, reterr);
     }
+    if (!rc && added && m->imported) {
+        err_set(reterr, EC_USAGE, "'%s' holds its map in a form that cannot be written back", m->path);
+        return err_hint(reterr, "run 'dmfsync map import' first, and name the map of the workspace");
+    }
     if (!rc && added) {
         rc = map_write_file(m->map, m->path, reterr);
         j->written += added;

@@ -10,21 +10,27 @@
 /* An F&O entity and a Dataverse table have a thousand columns at most; checks compare fields with each other. */
 enum { MAX_FIELDS = 2048, MAX_PAIRS = 4096 };
 
-static enum ec read_one(struct map_file *m, struct err *reterr)
+static enum ec check_size(const struct map *m, const char *path, struct err *reterr)
 {
     size_t pairs = 0;
-    enum ec rc = map_read_file(m->path, &m->map, reterr);
 
-    for (size_t i = 0; !rc && i < m->map->n; i++)
-        pairs = m->map->fields[i].n_pairs > pairs ? m->map->fields[i].n_pairs : pairs;
-    if (!rc && (m->map->n > MAX_FIELDS || pairs > MAX_PAIRS)) {
-        rc = err_set(reterr, EC_LIMIT,
-                     "the map '%s' has %zu fields and up to %zu entries in a value map; %d and %d are taken", m->path,
-                     m->map->n, pairs, MAX_FIELDS, MAX_PAIRS);
-        map_free(m->map);
-        m->map = NULL;
+    for (size_t i = 0; i < m->n; i++)
+        pairs = m->fields[i].n_pairs > pairs ? m->fields[i].n_pairs : pairs;
+    if (m->n <= MAX_FIELDS && pairs <= MAX_PAIRS)
+        return EC_OK;
+    return err_set(reterr, EC_LIMIT,
+                   "the map '%s' has %zu fields and up to %zu entries in a value map; %d and %d are taken", path,
+                   m->n, pairs, MAX_FIELDS, MAX_PAIRS);
+}
+
+static struct map_file *add_file(struct map_files *f)
+{
+    if (f->n == f->cap) {
+        f->cap = f->cap ? 2 * f->cap : 64;
+        f->v = xrealloc(f->v, f->cap * sizeof(*f->v));
     }
-    return rc;
+    f->v[f->n] = (struct map_file){ 0 };
+    return &f->v[f->n++];
 }
 
 static enum ec read_workspace(struct map_files *f, struct err *reterr)
@@ -33,19 +39,21 @@ static enum ec read_workspace(struct map_files *f, struct err *reterr)
     enum ec rc = EC_OK;
 
     for (size_t i = 0; i < cfg->n_maps && !rc; i++) {
-        struct map_file *m = &f->v[f->n];
+        struct map_file *m;
 
         if (!cfg->maps[i].file)
             return err_set(reterr, EC_CONFIG, "[map.%s] names no map document (file = maps/....json)",
                            cfg->maps[i].alias);
+        m = add_file(f);
         m->cfg = &cfg->maps[i];
         m->path = workspace_path(&f->app->ws, &f->arena, "%s", m->cfg->file);
         m->shown = m->cfg->alias;
         m->selected = !f->app->opt->n_args;
-        rc = read_one(m, reterr);
+        rc = map_read_file(m->path, &m->map, reterr);
+        if (!rc)
+            rc = check_size(m->map, m->path, reterr);
         if (rc)
             return err_ctx(reterr, rc, "[map.%s]", m->cfg->alias);
-        f->n++;
     }
     return rc;
 }
@@ -81,10 +89,61 @@ static enum ec no_such_map(struct map_files *f, const char *name, struct err *re
                 : err_hint(reterr, "name an alias of dmfsync.ini ([map.ALIAS]) or the path of a map document");
 }
 
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Everything but a bare document: the maps in it, each version's chosen one. */
+static enum ec take_import(struct map_files *f, const char *name, struct err *reterr)
+{
+    struct import *imp;
+    size_t taken = 0;
+    enum ec rc;
+
+    f->imports = xrealloc(f->imports, (f->n_imports + 1) * sizeof(*f->imports));
+    imp = &f->imports[f->n_imports++];
+    *imp = (struct import){ 0 };
+    rc = import_file(imp, name, reterr);
+    if (!rc)
+        import_choose(imp);
+    for (size_t i = 0; i < imp->n && !rc; i++) {
+        const struct import_map *x = &imp->maps[i];
+        struct map_file *m;
+
+        if (!x->map) {
+            if (imp->n == 1) {
+                *reterr = x->err;
+                return x->err.code;
+            }
+            out_warn(&f->app->out, CELL_FMT ": %s", CELL_ARG(x->origin), x->err.msg);
+            out_status(&f->app->out, EC_FORMAT);
+            continue;
+        }
+        if (!x->chosen)
+            continue;
+        rc = check_size(x->map, name, reterr);
+        m = add_file(f);
+        m->map = x->map;
+        m->path = arena_strdup(&f->arena, name);
+        m->shown = arena_printf(&f->arena, "%s: " CELL_FMT, last_part(name), CELL_ARG(x->map->name));
+        m->selected = m->imported = true;
+        taken++;
+    }
+    if (!rc && !taken) {
+        err_set(reterr, EC_FORMAT, "'%s' holds no map", name);
+        return err_hint(reterr,
+                        "expected is a map document, an answer of msdyn_dualwriteentitymaps or a solution zip");
+    }
+    return rc;
+}
+
 static enum ec take_argument(struct map_files *f, const char *name, struct err *reterr)
 {
     struct map_file *m = NULL;
-    enum ec rc;
+    struct map *read = NULL;
 
     for (size_t i = 0; i < f->n && !m; i++)
         if (goes_by(&f->v[i], name))
@@ -98,14 +157,14 @@ static enum ec take_argument(struct map_files *f, const char *name, struct err *
         m->selected = true;
         return EC_OK;
     }
-    m = &f->v[f->n];
+    if (map_read_file(name, &read, NULL))
+        return take_import(f, name, reterr);
+    m = add_file(f);
+    m->map = read;
     m->path = arena_strdup(&f->arena, name);
-    m->shown = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+    m->shown = last_part(name);
     m->selected = true;
-    rc = read_one(m, reterr);
-    if (!rc)
-        f->n++;
-    return rc;
+    return check_size(read, name, reterr);
 }
 
 enum ec map_files_open(struct app *app, struct map_files **ret, struct err *reterr)
@@ -115,7 +174,6 @@ enum ec map_files_open(struct app *app, struct map_files **ret, struct err *rete
 
     f->app = app;
     f->live = app->erp && app->dv;
-    f->v = arena_zalloc(&f->arena, (app->cfg.n_maps + app->opt->n_args + 1) * sizeof(*f->v));
     rc = read_workspace(f, reterr);
     for (size_t i = 0; i < app->opt->n_args && !rc; i++)
         rc = take_argument(f, app->opt->args[i], reterr);
@@ -248,7 +306,12 @@ void map_files_close(struct map_files *f)
     if (!f)
         return;
     for (size_t i = 0; i < f->n; i++)
-        map_free(f->v[i].map);
+        if (!f->v[i].imported)
+            map_free(f->v[i].map);
+    for (size_t i = 0; i < f->n_imports; i++)
+        import_release(&f->imports[i]);
+    free(f->imports);
+    free(f->v);
     schema_release(&f->schema);
     arena_release(&f->arena);
     free(f);

@@ -91,6 +91,25 @@ echo '{"legs":[' >elsewhere/broken.json
 run 3 "a broken document" map lint elsewhere/broken.json --dir "$WS"
 has "is named" "broken.json" err
 
+# other forms: an answer with three versions of one map, of which the newest that is not parked counts, and another map
+field_set keep.json SALESMEMO destinationField "'descripton'"
+sqlite3 :memory: "with t(j) as (select cast(readfile('keep.json') as text)), g(k) as (select cast(readfile('$WS/maps/msdyn_customergroups--customer-groups.json') as text))
+    select json_object('value', json_array(
+        json_object('msdyn_name', 'p_[accounts - Customers V3]', 'msdyn_version', '1.0.0.2', 'createdon', '2024-02-01T00:00:00Z', 'msdyn_mapping', json_set(j, '\$.description', 'the newest')),
+        json_object('msdyn_name', 'p_[accounts - Customers V3]', 'msdyn_version', '1.0.0.1', 'createdon', '2023-02-01T00:00:00Z', 'msdyn_mapping', json_set(j, '\$.legs[0].sourceFilter', '(((')),
+        json_object('msdyn_name', 'p_[accounts - Customers V3]', 'msdyn_version', '9.9.9.9', 'createdon', '2025-02-01T00:00:00Z', 'msdyn_mapping', json_set(j, '\$.legs[0].sourceFilter', '(((')),
+        json_object('msdyn_name', 'p_[msdyn_customergroups - Customer groups]', 'msdyn_version', '1.0.0.1', 'createdon', '2023-02-01T00:00:00Z', 'msdyn_mapping', k))) from t, g" >elsewhere/page.json
+run 3 "an answer of the service" map lint elsewhere/page.json --dir "$WS" --json
+same "two maps" 2 "$(jsql "select json_array_length(j, '\$.data.maps')")"
+same "one error, of the newest version" 1 "$(json '$.data.counts.errors')"
+same "at its field" 1 "$(found DIPV1025 SALESMEMO)"
+field_drop keep.json SALESMEMO
+sqlite3 :memory: "with t(j) as (select cast(readfile('keep.json') as text)) select json_object('value', json_array(
+        json_object('msdyn_name', 'p_[accounts - Customers V3]', 'msdyn_version', '1.0.0.2', 'createdon', '2024-02-01T00:00:00Z', 'msdyn_mapping',
+            json_remove(j, '$FIELDS[' || (select key from json_each(j, '$FIELDS') where json_extract(value, '\$.sourceField') = 'ONHOLDSTATUS') || '].valueTransforms')))) from t" >elsewhere/page.json
+run 2 "enums are not written into it" map enums elsewhere/page.json --dir "$WS" --write
+has "but after import" "map import" err
+
 {
     printf '{"legs":[{"sourceSchema":"L","destinationSchema":"s","fieldMappings":['
     awk 'BEGIN { for (i = 0; i < 2100; i++) printf "%s{\"syncDirection\":1,\"sourceField\":\"S%d\",\"destinationField\":\"c%d\"}", i ? "," : "", i, i }'
