@@ -273,6 +273,23 @@ static const char *direction_of(const struct map *m)
     return WORDS[d & 3];
 }
 
+/* A dual-write map has one; which end it calls its source is told, since exports of other tools turn it round. */
+static void show_leg(struct app *app, const struct map *m)
+{
+    const struct json *leg = json_at(json_iget(m->doc, "legs"), 0);
+    struct json *o = out_object(&app->out, out_array(&app->out, NULL, "legs"), NULL);
+    struct cell id = json_text(json_iget(leg, "id"));
+    const char *source = m->reversed_legs ? "Dataverse" : "F&O";
+
+    out_cell(&app->out, o, "id", id);
+    out_cell(&app->out, o, "fno_entity", m->label);
+    out_cell(&app->out, o, "dataverse_set", m->set);
+    out_str(&app->out, o, "source", source);
+    out_line(&app->out,
+             "%-17s " CELL_FMT ": F&O entity '" CELL_FMT "', Dataverse table set " CELL_FMT " (source: %s)", "leg",
+             CELL_ARG(cell_blank(id) ? CELL_LIT("-") : id), CELL_ARG(m->label), CELL_ARG(m->set), source);
+}
+
 enum ec cmd_map_show(struct app *app, struct err *reterr)
 {
     struct show s = { .app = app };
@@ -295,6 +312,7 @@ enum ec cmd_map_show(struct app *app, struct err *reterr)
     out_line(&app->out, "%-17s " CELL_FMT, "version",
              CELL_ARG(cell_absent(version) ? CELL_LIT("not known") : version));
     out_line(&app->out, "%-17s %s", "direction", direction_of(m));
+    show_leg(app, m);
     show_filter(&s, "F&O filter", "fno_filter", m->source_filter, true);
     show_filter(&s, "Dataverse filter", "dataverse_filter", m->reversed_filter, false);
     show_key(&s);

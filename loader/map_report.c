@@ -95,10 +95,14 @@ static enum ec store_one(struct app *app, struct import_map *e, struct told *t, 
     out_cell(&app->out, o, "file", file);
     out_str(&app->out, o, "result", map_stored_word(how));
     tell_unknown(app, e->map, o);
-    if (how != MAP_DIFFERS)
+    t->differ += how == MAP_DIFFERS;
+    if (how == MAP_OTHER) {
+        err_set(&e->err, EC_CONFIG, "'" CELL_FMT "' belongs to another map", CELL_ARG(file));
+        err_hint(&e->err, "move that file, or give this map a section with a file of its own");
+        t->stored--;
+    } else if (how != MAP_DIFFERS) {
         map_section_add(app, e->map, file, &t->sections);
-    else
-        t->differ++;
+    }
     return EC_OK;
 }
 

@@ -11,7 +11,8 @@ const char *map_stored_word(enum map_stored s)
                                          [MAP_UNCHANGED] = "unchanged",
                                          [MAP_KEPT] = "kept (same content, other layout)",
                                          [MAP_REPLACED] = "replaced",
-                                         [MAP_DIFFERS] = "differs, not written" };
+                                         [MAP_DIFFERS] = "differs, not written",
+                                         [MAP_OTHER] = "the file holds another map, not written" };
 
     return WORDS[s];
 }
@@ -74,6 +75,8 @@ static enum ec compare_file(const char *path, const struct map *m, const struct 
     } else if (!rc) {
         map_diff(there, m, ret_diff);
         *ret = ret_diff->n ? MAP_DIFFERS : MAP_KEPT;
+        if (!cell_ieq(there->label, m->label) || !cell_ieq(there->set, m->set))
+            *ret = MAP_OTHER;
     }
     map_free(there);
     strbuf_release(&old);
@@ -114,16 +117,14 @@ enum ec map_store(struct app *app, const struct map *m, const struct json *besid
     *ret_file = cell_of(arena_strdup(&app->out.arena, file));
     map_write_text(m, &text);
     rc = compare_file(path, m, &text, ret, ret_diff, reterr);
-    if (!rc && *ret == MAP_DIFFERS && replace)
-        *ret = MAP_REPLACED;
-    else if (!rc && *ret == MAP_KEPT && replace)
+    if (!rc && (*ret == MAP_DIFFERS || *ret == MAP_KEPT) && replace)
         *ret = MAP_REPLACED;
     if (!rc && (*ret == MAP_WRITTEN || *ret == MAP_REPLACED)) {
         rc = make_folder(path, reterr);
         if (!rc)
             rc = file_write_atomic(path, text.buf, text.len, 0644, reterr);
     }
-    if (!rc && *ret != MAP_DIFFERS && beside)
+    if (!rc && *ret != MAP_DIFFERS && *ret != MAP_OTHER && beside)
         rc = write_beside(path, beside, reterr);
     if (rc)
         map_diff_release(ret_diff);

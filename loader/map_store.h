@@ -17,6 +17,7 @@ enum map_stored {
     MAP_KEPT, /* the file says the same in another layout; it stays */
     MAP_REPLACED,
     MAP_DIFFERS, /* and stays as it is */
+    MAP_OTHER, /* the file holds another map: it stays whatever is asked */
 };
 const char *map_stored_word(enum map_stored s);
 /*

@@ -5,30 +5,52 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { MAX_FILE = 256 << 20, MAX_JSON = 64 << 20, MAX_NESTED = 8, MAX_MAPS = 5000, MAX_NAME = 128 };
+enum { MAX_FILE = 256 << 20, MAX_JSON = 64 << 20, MAX_NESTED = 8, MAX_MAPS = 5000, MAX_NAME = 128, MAX_NOTES = 1000 };
 
 void import_note(struct import *i, const char *fmt, ...)
 {
-    struct cell *list = arena_alloc(&i->arena, (i->n_notes + 1) * sizeof(*list));
+    struct cell *c;
     va_list ap;
 
-    if (i->n_notes)
-        memcpy(list, i->notes, i->n_notes * sizeof(*list));
+    if (i->n_notes == MAX_NOTES)
+        return;
+    if (i->n_notes == i->cap_notes) {
+        i->cap_notes = i->cap_notes ? i->cap_notes * 2 : 16;
+        i->notes = xrealloc(i->notes, i->cap_notes * sizeof(*i->notes));
+    }
+    c = &i->notes[i->n_notes++];
+    if (i->n_notes == MAX_NOTES) {
+        *c = CELL_LIT("and so on: there is more that holds no map");
+        return;
+    }
     va_start(ap, fmt);
-    list[i->n_notes].ptr = arena_vprintf(&i->arena, &list[i->n_notes].len, fmt, ap);
+    c->ptr = arena_vprintf(&i->arena, &c->len, fmt, ap);
     va_end(ap);
-    i->notes = list;
-    i->n_notes++;
+}
+
+/* An entry takes some 2 KB; a list of a million numbers must not become a million of them. */
+static struct import_map *beyond(struct import *i)
+{
+    if (!i->beyond)
+        i->beyond = xcalloc(1, sizeof(*i->beyond));
+    map_free(i->beyond->map);
+    *i->beyond = (struct import_map){ 0 };
+    return i->beyond;
 }
 
 static struct import_map *new_entry(struct import *i, const char *origin)
 {
+    if (i->n > MAX_MAPS)
+        return beyond(i);
     if (i->n == i->cap) {
         i->cap = i->cap ? i->cap * 2 : 16;
         i->maps = xrealloc(i->maps, i->cap * sizeof(*i->maps));
     }
     i->maps[i->n] = (struct import_map){ .origin = cell_of(arena_strdup(&i->arena, origin)) };
-    return &i->maps[i->n++];
+    if (i->n++ < MAX_MAPS)
+        return &i->maps[i->n - 1];
+    err_set(&i->maps[MAX_MAPS].err, EC_LIMIT, "more than %d maps at once; the rest was not read", MAX_MAPS);
+    return beyond(i);
 }
 
 void import_refuse(struct import *i, const char *origin, const struct err *why)
@@ -86,10 +108,9 @@ void import_document(struct import *i, const char *origin, struct cell text, con
         e->created = cell_dup(&i->arena, json_text(json_iget(beside, "createdon")));
         e->parked = map_version_parked(e->version);
     }
-    if (i->n > MAX_MAPS)
-        rc = err_set(&e->err, EC_LIMIT, "more than %d maps at once", MAX_MAPS);
-    else
-        rc = map_read_text(origin, text.ptr ? text.ptr : "", text.len, &e->map, &e->err);
+    if (e == i->beyond)
+        return;
+    rc = map_read_text(origin, text.ptr ? text.ptr : "", text.len, &e->map, &e->err);
     if (!rc)
         rc = check_names(e->map, &e->err);
     if (rc) {
@@ -179,7 +200,7 @@ static void take_elements(struct import *i, const char *origin, const char *name
 {
     size_t n = 0;
 
-    for (const struct json *r = list->child; r; r = r->next, n++) {
+    for (const struct json *r = list->child; r && i->n <= MAX_MAPS; r = r->next, n++) {
         struct arena a = { 0 };
 
         take(i, arena_printf(&a, "%s, %s[%zu]", origin, name, n), r, depth + 1);
@@ -361,6 +382,8 @@ void import_release(struct import *i)
     for (size_t k = 0; k < i->n; k++)
         map_free(i->maps[k].map);
     free(i->maps);
+    free(i->notes);
+    free(i->beyond);
     arena_release(&i->arena);
     *i = (struct import){ 0 };
 }

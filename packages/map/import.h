@@ -31,7 +31,8 @@ struct import {
     struct import_map *maps;
     size_t n, cap;
     struct cell *notes; /* what was recognised and holds no map: "x.properties.json: properties of a map" */
-    size_t n_notes;
+    size_t n_notes, cap_notes;
+    struct import_map *beyond; /* where entries beyond the limit go: the last one of `maps` says so */
     size_t others; /* members of zips that hold no map */
 };
 /* Adds the maps of one file. EC_IO, EC_NOTFOUND, EC_FORMAT, EC_LIMIT: the file as a whole. */

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_DEPTH = 64, MAX_VALUE = 16 << 20, MAX_COLUMNS = 200, MAX_COLUMN = 4096 };
+enum { MAX_DEPTH = 64, MAX_VALUE = 16 << 20, MAX_COLUMNS = 200, MAX_COLUMN = 4096, MAX_ROW = 1 << 20 };
 
 /* One element on the way to the present place. */
 struct level {
@@ -58,7 +58,8 @@ static void add_column(struct walk *w, struct level *l, const char *name, struct
         l->mapping = cell_dup(&l->a, value);
         return;
     }
-    if (value.len > MAX_COLUMN || (l->columns && l->columns->n >= MAX_COLUMNS))
+    /* The same name a million times over replaces its value, and the arena grows all the same. */
+    if (value.len > MAX_COLUMN || l->a.used_octets > MAX_ROW || (l->columns && l->columns->n >= MAX_COLUMNS))
         return;
     if (!l->columns)
         l->columns = json_new(&l->a, JSON_OBJECT, CELL_ABSENT);

@@ -3,6 +3,7 @@
 #include "map/filter.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 enum { SHOWN = 160 }; /* octets of a value that is no text */
 
@@ -52,25 +53,75 @@ static bool nothing(const struct json *v)
            ((v->type == JSON_ARRAY || v->type == JSON_OBJECT) && !v->n);
 }
 
-static const struct json *member(const struct json *obj, struct cell name)
+/* An object's members in order of their names, so that hostile documents take no square of time. */
+struct members {
+    const struct json **list;
+    size_t n;
+};
+
+static int by_fold(struct cell a, struct cell b)
 {
-    for (const struct json *m = obj && obj->type == JSON_OBJECT ? obj->child : NULL; m; m = m->next)
-        if (cell_ieq(m->name, name))
-            return m;
-    return NULL;
+    size_t n = a.len < b.len ? a.len : b.len;
+    int c = n ? strncasecmp(a.ptr, b.ptr, n) : 0;
+
+    return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+static int by_member(const void *x, const void *y)
+{
+    const struct json *a = *(const struct json *const *)x, *b = *(const struct json *const *)y;
+    int c = by_fold(a->name, b->name);
+
+    return c ? c : cell_cmp(a->name, b->name);
+}
+
+static struct members members_of(const struct json *obj)
+{
+    struct members m = { 0 };
+
+    if (!obj || obj->type != JSON_OBJECT)
+        return m;
+    m.list = xcalloc(obj->n + 1, sizeof(*m.list));
+    for (const struct json *v = obj->child; v; v = v->next)
+        m.list[m.n++] = v;
+    if (m.n)
+        qsort(m.list, m.n, sizeof(*m.list), by_member);
+    return m;
+}
+
+/* The member of exactly this name, else the first one that differs in case only. */
+static const struct json *member(const struct members *m, struct cell name)
+{
+    size_t from = 0, to = m->n;
+
+    while (from < to) {
+        size_t mid = from + (to - from) / 2;
+
+        if (by_fold(m->list[mid]->name, name) < 0)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    for (size_t i = from; i < m->n && !by_fold(m->list[i]->name, name) && i < from + 64; i++)
+        if (cell_eq(m->list[i]->name, name))
+            return m->list[i];
+    return from < m->n && !by_fold(m->list[from]->name, name) ? m->list[from] : NULL;
 }
 
 static bool same_json(const struct json *a, const struct json *b);
 
 static bool same_members(const struct json *a, const struct json *b)
 {
-    for (const struct json *x = a->child; x; x = x->next)
-        if (!same_json(x, member(b, x->name)))
-            return false;
-    for (const struct json *y = b->child; y; y = y->next)
-        if (!nothing(y) && !member(a, y->name))
-            return false;
-    return true;
+    struct members ma = members_of(a), mb = members_of(b);
+    bool same = true;
+
+    for (size_t i = 0; i < ma.n && same; i++)
+        same = same_json(ma.list[i], member(&mb, ma.list[i]->name));
+    for (size_t i = 0; i < mb.n && same; i++)
+        same = nothing(mb.list[i]) || member(&ma, mb.list[i]->name);
+    free(ma.list);
+    free(mb.list);
+    return same;
 }
 
 static bool same_json(const struct json *a, const struct json *b)
@@ -125,12 +176,19 @@ static struct cell called(struct cell name)
 static void compare_others(struct map_diff *d, struct cell place, const struct json *a, const struct json *b,
                            const char *const *known)
 {
-    for (const struct json *x = a ? a->child : NULL; x; x = x->next)
-        if (!listed(x->name, known) && !same_json(x, member(b, x->name)))
-            add(d, place, called(x->name), text_of(d, x), text_of(d, member(b, x->name)));
-    for (const struct json *y = b ? b->child : NULL; y; y = y->next)
-        if (!listed(y->name, known) && !nothing(y) && !member(a, y->name))
+    struct members ma = members_of(a), mb = members_of(b);
+
+    for (const struct json *x = ma.n ? a->child : NULL; x; x = x->next) {
+        const struct json *y = member(&mb, x->name);
+
+        if (!listed(x->name, known) && !same_json(x, y))
+            add(d, place, called(x->name), text_of(d, x), text_of(d, y));
+    }
+    for (const struct json *y = mb.n ? b->child : NULL; y; y = y->next)
+        if (!listed(y->name, known) && !nothing(y) && !member(&ma, y->name))
             add(d, place, called(y->name), CELL_ABSENT, text_of(d, y));
+    free(ma.list);
+    free(mb.list);
 }
 
 /* ---- transforms ---- */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DOCUMENT = 16 << 20, MAX_SEGMENTS = 8, MAX_QUOTED = 4 };
+enum { MAX_DOCUMENT = 16 << 20, MAX_SEGMENTS = 8, MAX_QUOTED = 4, MAX_FIELDS = 10000 };
 
 static bool none(struct cell c)
 {
@@ -142,6 +142,8 @@ static enum ec read_leg(struct map *m, const struct json *leg, struct err *reter
     }
     if (!fields || fields->type != JSON_ARRAY)
         return err_set(reterr, EC_FORMAT, "the leg has no fieldMappings");
+    if (fields->n > MAX_FIELDS)
+        return err_set(reterr, EC_LIMIT, "the leg has %zu fields, over the limit of %d", fields->n, MAX_FIELDS);
     m->fields = arena_zalloc(&m->arena, (fields->n + 1) * sizeof(*m->fields));
     for (const struct json *f = fields->child; f && !rc; f = f->next, m->n++)
         rc = read_field(m, f, m->n, &m->fields[m->n], reterr);

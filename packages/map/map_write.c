@@ -2,6 +2,8 @@
 #include "base/file.h"
 #include "map/map.h"
 
+#include <inttypes.h>
+
 /* ---- one spelling ---- */
 
 static void set_bool(struct json *v)
@@ -98,14 +100,28 @@ static void add_slug(struct strbuf *b, struct cell c)
     }
 }
 
+/* FNV-1a */
+static uint32_t hash_of(struct cell c)
+{
+    uint32_t h = UINT32_C(2166136261);
+
+    for (size_t i = 0; i < c.len; i++)
+        h = (h ^ (unsigned char)c.ptr[i]) * UINT32_C(16777619);
+    return h;
+}
+
 char *map_stem(const struct map *m, struct arena *a)
 {
     struct strbuf b = STRBUF(0);
+    size_t before;
     char *s;
 
     add_slug(&b, m->set);
     strbuf_adds(&b, "--");
+    before = b.len;
     add_slug(&b, m->label);
+    if (b.len == before) /* a label in another script: still one file per map */
+        strbuf_addf(&b, "%08" PRIx32, hash_of(m->label));
     s = arena_strdup(a, b.buf);
     strbuf_release(&b);
     return s;

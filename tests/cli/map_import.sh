@@ -96,11 +96,17 @@ run 0 "a transform that is not known" --dir "$W/ws" map import "$W/in/unknown.js
 has "is told" "the transform 'TruncateSpaces' is not known" "$W/err"
 has "and kept" TruncateSpaces "$W/ws/maps/accounts--customers-v3.json"
 
+cp "$GROUPS_" "$W/ws/maps/accounts--customers-v3.json"
+run 3 "a file that holds another map" --dir "$W/ws" map import "$W/in/document.json" --replace --json
+has "is never replaced" "belongs to another map" "$W/out"
+result "and stays" "$(cmp -s "$GROUPS_" "$W/ws/maps/accounts--customers-v3.json"; echo $?)"
+
 # ---- show ----
 dmfsync migrate # saves both sides' metadata; nothing is executed
 run 0 "map show" map show customers
 has "the key and its evidence" "key               dataAreaId, CUSTOMERACCOUNT (" "$W/out"
 has "filters in the other language" "PartyType eq Microsoft.Dynamics.DataEntities." "$W/out"
+has "the leg" "leg               001: F&O entity 'Customers V3', Dataverse table set accounts (source: F&O)" "$W/out"
 has "signs" "><  msdyn_creditlimitismandatory" "$W/out"
 run 0 "map show --json" map show customers --json
 same "fields" 24 "$(jsql "select count(*) from json_each(j, '\$.data.fields')")"

@@ -517,6 +517,49 @@ static void hostile_zips(void **state)
     strbuf_release(&whole);
 }
 
+/* Lists, notes and columns without end: bounded, told, and quick. */
+static void floods(void **state)
+{
+    struct strbuf s = STRBUF(0);
+    struct import i = { 0 };
+    struct err e = { 0 };
+
+    (void)state;
+    strbuf_adds(&s, "[1");
+    while (s.len < 4 << 20)
+        strbuf_adds(&s, ",1");
+    strbuf_adds(&s, "]");
+    CHECK_OK(import_text(&i, "t", s.buf, s.len, &e), &e);
+    assert_int_equal(i.n, 5001);
+    CHECK(strstr(i.maps[5000].err.msg, "more than 5000 maps"), "%s", i.maps[5000].err.msg);
+    import_choose(&i);
+    import_release(&i);
+    strbuf_reset(&s);
+    strbuf_adds(&s, "[{\"dmfsync\":1}");
+    while (s.len < 1 << 20)
+        strbuf_adds(&s, ",{\"dmfsync\":1}");
+    strbuf_adds(&s, "]");
+    CHECK_OK(import_text(&i, "t", s.buf, s.len, &e), &e);
+    assert_int_equal(i.n_notes, 1000);
+    CHECK(strstr(i.notes[999].ptr, "and so on"), "%s", i.notes[999].ptr);
+    import_release(&i);
+    strbuf_reset(&s);
+    strbuf_adds(&s, "<a>");
+    while (s.len < 4 << 20)
+        strbuf_adds(&s, "<b>x</b>");
+    strbuf_addf(&s, "<msdyn_mapping>%s</msdyn_mapping></a>", DOC("W", "w", ""));
+    CHECK_OK(import_text(&i, "t", s.buf, s.len, &e), &e);
+    assert_int_equal(i.n, 1);
+    CHECK_CELL(i.maps[0].map->name, "W (w)", "behind all of it");
+    import_release(&i);
+    strbuf_reset(&s);
+    for (int k = 0; k < 100; k++)
+        strbuf_adds(&s, "<a>");
+    CHECK(import_text(&i, "t", s.buf, s.len, &e) == EC_LIMIT, "%s", e.msg);
+    import_release(&i);
+    strbuf_release(&s);
+}
+
 /* ---- what others made ---- */
 
 /* The tree as SQLite sees it: path, type and value of every leaf, in order of paths. Independent of our own reader. */
@@ -647,6 +690,7 @@ int main(void)
         cmocka_unit_test(utf16),
         cmocka_unit_test(solutions),
         cmocka_unit_test(hostile_zips),
+        cmocka_unit_test(floods),
         cmocka_unit_test(published_maps),
         cmocka_unit_test(json_suite),
     };

@@ -200,6 +200,12 @@ static void names(void **state)
                   "\"fieldMappings\":[]}]}");
     CHECK_STR(map_stem(m, &a), "acme_countries--country-regions-cds", "stem");
     map_free(m);
+    /* a label without a letter of the alphabet still gives each map a file of its own */
+    m = read_text(
+        "{\"legs\":[{\"sourceSchema\":\"\u5BA2\u6237\",\"destinationSchema\":\"acme_w\",\"fieldMappings\":[]}]}");
+    CHECK(strlen(map_stem(m, &a)) == strlen("acme_w--") + 8, "%s", map_stem(m, &a));
+    CHECK(map_named(m, map_stem(m, &a)), "%s", map_stem(m, &a));
+    map_free(m);
     arena_release(&a);
 }
 

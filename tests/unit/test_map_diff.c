@@ -114,6 +114,8 @@ static const struct diff_case {
       "+ A : a | related table | - | as" },
     { "members that are not known", "\"new\":{\"x\":[1,2],\"y\":null},", A, "\"NEW\":{\"x\":[1,3]},", A,
       "* map | new | {\"x\":[1,2],\"y\":null} | {\"x\":[1,3]}" },
+    { "names that differ in case only", "\"new\":1,\"NEW\":2,\"New\":3,", A, "\"New\":3,\"NEW\":2,\"new\":1,", A,
+      "" },
     { "the same members", "\"new\":{\"x\":[1,2],\"y\":null},", A, "\"NEW\":{\"X\":[1,2]},", A, "" },
     { "dangerous", "", A, "\"deleteNonMatchingData\":true,", A, "+ map | deleteNonMatchingData | - | true" },
 };
