@@ -632,13 +632,82 @@ static void dualwrite_state(void **state)
     bench_free(b);
 }
 
+/* Saved versions and running maps: sets by metadata, JSON in a column, what is missing. */
+static void dualwrite_maps(void **state)
+{
+#define MAP_SET                                                                        \
+    {                                                                                  \
+        "GET", "EntityDefinitions(LogicalName='msdyn_dualwriteentitymap')", 200, NULL, \
+            "{\"EntitySetName\":\"maps\"}"                                             \
+    }
+#define RUN_SET                                                                            \
+    {                                                                                      \
+        "GET", "EntityDefinitions(LogicalName='msdyn_dualwriteruntimeconfig')", 200, NULL, \
+            "{\"EntitySetName\":\"configs\"}"                                              \
+    }
+    static const struct canned C[] = {
+        MAP_SET,
+        { "GET", API "maps?$select=", 200, NULL,
+          "{" CTX ",\"value\":[{\"msdyn_dualwriteentitymapid\":\"" ID1
+          "\",\"msdyn_name\":\"p_[accounts - Customers V3]\",\"msdyn_version\":\"1.0.0.3\",\"createdon\":\"2024\","
+          "\"statecode\":0},{\"msdyn_dualwriteentitymapid\":\"" ID2 "\",\"msdyn_name\":null,\"statecode\":1}]}" },
+        RUN_SET,
+        { "GET", API "configs?", 200, NULL,
+          "{" CTX
+          ",\"value\":[{\"msdyn_internalentityname\":\"account\",\"msdyn_externalentityname\":\"Customers V3\","
+          "\"msdyn_unsecure\":\"{\\\"SourceEntityName\\\":\\\"accounts\\\",\\\"EntityMapVersion\\\":{\\\"Major\\\":1,"
+          "\\\"Minor\\\":0,\\\"Build\\\":0,\\\"Revision\\\":3}}\"},{\"msdyn_externalentityname\":\"X\",\"msdyn_"
+          "unsecure\":"
+          "\"{broken\"},{\"msdyn_externalentityname\":\"Y\",\"msdyn_unsecure\":null}]}" },
+        /* documents */
+        MAP_SET,
+        { "GET", "msdyn_dualwriteentitymapid%20eq%20" ID1, 200, NULL,
+          "{" CTX ",\"value\":[{\"name\":\"document\"}]}" },
+        MAP_SET,
+        /* not installed; a table without a set; no right to read */
+        { "GET", "EntityDefinitions(", 404, NULL, "" },
+        { "GET", "EntityDefinitions(", 200, NULL, "{\"LogicalName\":\"x\"}" },
+        MAP_SET,
+        { "GET", API "maps?", 403, NULL, "{\"error\":{\"code\":\"0x80040220\",\"message\":\"no\"}}" },
+    };
+    const struct cell ids[] = { CELL_LIT(ID1) }, bad[] = { CELL_LIT("x' or 1 eq 1") };
+    struct bench *b = BENCH(C);
+    struct strbuf got = STRBUF(0);
+    struct dv_maps m = { 0 };
+    struct err e = { 0 };
+
+    (void)state;
+    assert_int_equal(dv_maps_read(b->d, &m, &e), EC_OK);
+    assert_int_equal(m.n, 2);
+    assert_true(cell_is(m.rows[0].version, "1.0.0.3") && m.rows[0].active && !m.rows[1].active);
+    assert_true(cell_absent(m.rows[1].name));
+    assert_int_equal(m.n_running, 3);
+    assert_true(cell_is(m.running[0].set, "accounts") && cell_is(m.running[0].version, "1.0.0.3"));
+    assert_true(cell_absent(m.running[1].version) && cell_is(m.running[2].label, "Y"));
+    dv_maps_release(&m);
+    assert_int_equal(dv_map_documents(b->d, ids, 1, note, &got, &e), EC_OK);
+    assert_string_equal(strbuf_str(&got), "document ");
+    assert_int_equal(dv_map_documents(b->d, bad, 1, note, &got, &e), EC_DATAVERSE);
+    assert_int_equal(dv_map_documents(b->d, ids, 0, note, &got, &e), EC_OK);
+    assert_int_equal(dv_maps_read(b->d, &m, &e), EC_NOTFOUND);
+    assert_non_null(strstr(e.msg, "not installed"));
+    assert_int_equal(dv_maps_read(b->d, &m, &e), EC_DATAVERSE);
+    assert_int_equal(dv_maps_read(b->d, &m, &e), EC_AUTH);
+    assert_int_equal(m.n, 0);
+    strbuf_release(&got);
+    bench_free(b);
+#undef MAP_SET
+#undef RUN_SET
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scan_pages), cmocka_unit_test(scan_troubles),  cmocka_unit_test(scan_garbage),
-        cmocka_unit_test(tracking),   cmocka_unit_test(lost_positions), cmocka_unit_test(get_and_count),
-        cmocka_unit_test(find_rows),  cmocka_unit_test(single_writes),  cmocka_unit_test(settings),
-        cmocka_unit_test(whoami),     cmocka_unit_test(metadata),       cmocka_unit_test(dualwrite_state),
+        cmocka_unit_test(dualwrite_maps),  cmocka_unit_test(scan_pages), cmocka_unit_test(scan_troubles),
+        cmocka_unit_test(scan_garbage),    cmocka_unit_test(tracking),   cmocka_unit_test(lost_positions),
+        cmocka_unit_test(get_and_count),   cmocka_unit_test(find_rows),  cmocka_unit_test(single_writes),
+        cmocka_unit_test(settings),        cmocka_unit_test(whoami),     cmocka_unit_test(metadata),
+        cmocka_unit_test(dualwrite_state),
     };
 
     return cmocka_run_group_tests_name("dv_read", tests, NULL, NULL);
