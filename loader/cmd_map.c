@@ -81,7 +81,7 @@ static void show_filter(struct show *s, const char *label, const char *name, str
     out_str(out, o, xpp ? "odata" : "xpp", other.len ? other.buf : NULL);
     out_str(out, o, "problem", rc ? e.msg : NULL);
     if (f || rc)
-        out_line(out, "%-17s " CELL_FMT, label, CELL_ARG(text));
+        out_line(out, "%-17s %.*s", label, (int)text.len, text.ptr);
     else
         out_line(out, "%-17s (none)", label);
     if (other.len)

@@ -4,6 +4,7 @@
 #include "base/file.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_SETTINGS = 4 << 20, MAX_ALIAS = 32 };
@@ -70,6 +71,7 @@ static enum ec append_sections(struct app *app, const struct strbuf *sections, s
     struct arena a = { 0 };
     struct strbuf text = STRBUF(0);
     struct config probe = { 0 };
+    struct stat was;
     const char *path = app->cfg.path, *part = arena_printf(&a, "%s.new", path);
     enum ec rc = file_read(path, MAX_SETTINGS, &text, reterr);
 
@@ -82,6 +84,8 @@ static enum ec append_sections(struct app *app, const struct strbuf *sections, s
     if (!rc)
         rc = config_read(part, environ, &probe, reterr);
     config_release(&probe);
+    if (!rc && !stat(path, &was)) /* the umask of a workspace is for what we make, not for the user's file */
+        (void)chmod(part, was.st_mode & 0777);
     if (!rc)
         rc = file_publish(part, path, reterr);
     else

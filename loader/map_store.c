@@ -3,6 +3,8 @@
 
 #include "base/file.h"
 
+#include <sys/stat.h>
+
 enum { MAX_BESIDE = 64 << 20, MAX_OLD = 64 << 20 };
 
 const char *map_stored_word(enum map_stored s)
@@ -120,9 +122,14 @@ enum ec map_store(struct app *app, const struct map *m, const struct json *besid
     if (!rc && (*ret == MAP_DIFFERS || *ret == MAP_KEPT) && replace)
         *ret = MAP_REPLACED;
     if (!rc && (*ret == MAP_WRITTEN || *ret == MAP_REPLACED)) {
+        struct stat was;
+        bool had = !stat(path, &was);
+
         rc = make_folder(path, reterr);
         if (!rc)
             rc = file_write_atomic(path, text.buf, text.len, 0644, reterr);
+        if (!rc && had) /* others who could read the file still can */
+            (void)chmod(path, was.st_mode & 0777);
     }
     if (!rc && *ret != MAP_DIFFERS && *ret != MAP_OTHER && beside)
         rc = write_beside(path, beside, reterr);

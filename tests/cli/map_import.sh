@@ -74,8 +74,10 @@ fi
 run 0 "the sections are proposed" --dir "$W/ws" map import "$W/in/document.json"
 has "with name" "name = Customers V3 (accounts)" "$W/out"
 result "and nothing is added unasked" "$(! grep -q '^name = Customers V3' "$W/ws/dmfsync.ini"; echo $?)"
+chmod 644 "$W/ws/dmfsync.ini"
 run 0 "--add appends them" --dir "$W/ws" map import "$W/in/document.json" --add --json
 has "to the settings" "[map.customers_v3]" "$W/ws/dmfsync.ini"
+same "whose mode stays" 644 "$(stat -c %a "$W/ws/dmfsync.ini")"
 run 0 "which can be read" --dir "$W/ws" map show customers_v3
 run 0 "a second --add" --dir "$W/ws" map import "$W/in/document.json" --add --json
 same "adds nothing" "" "$(json '$.data.sections')"
