@@ -157,6 +157,41 @@ static enum ec step(struct walk *w, xmlTextReader *r, struct err *reterr)
     return EC_OK;
 }
 
+/* What stands before the root element; a DOCTYPE there is refused before the parser may look into it. */
+static bool has_doctype(const char *p, size_t n)
+{
+    struct cell t = { p, n };
+
+    for (;;) {
+        const char *end;
+
+        while (t.len && strchr(" \t\r\n", *t.ptr))
+            t.ptr++, t.len--;
+        if (t.len >= 4 && !memcmp(t.ptr, "<!--", 4))
+            end = memmem(t.ptr + 4, t.len - 4, "-->", 3);
+        else if (t.len >= 2 && !memcmp(t.ptr, "<?", 2))
+            end = memmem(t.ptr + 2, t.len - 2, "?>", 2);
+        else
+            return t.len >= 2 && !memcmp(t.ptr, "<!", 2);
+        if (!end)
+            return false; /* the parser says what is wrong */
+        end = strchr(end, '>') + 1;
+        t.len -= (size_t)(end - t.ptr);
+        t.ptr = end;
+    }
+}
+
+/* The declaration may still say UTF-16 of a text that was decoded, or saved by a tool. */
+static const char *encoding_of(const char *p, size_t n)
+{
+    size_t look = n < 100 ? n : 100;
+
+    for (size_t i = 0; i + 6 <= look && p[i] != '>'; i++)
+        if (cell_ieq((struct cell){ p + i, 6 }, CELL_LIT("utf-16")))
+            return "UTF-8";
+    return NULL;
+}
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 enum ec import_xml(struct import *i, const char *what, const char *p, size_t n, size_t *ret_found, struct err *reterr)
@@ -169,7 +204,12 @@ enum ec import_xml(struct import *i, const char *what, const char *p, size_t n, 
     (void)pthread_once(&once, xmlInitParser);
     w->i = i;
     w->what = what;
-    r = n > INT32_MAX ? NULL : xmlReaderForMemory(p, (int)n, NULL, NULL, XML_PARSE_NONET | XML_PARSE_HUGE);
+    if (has_doctype(p, n)) {
+        rc = err_set(reterr, EC_FORMAT, "%s: a DOCTYPE, which a solution never has", what);
+        goto out;
+    }
+    r = n > INT32_MAX ? NULL
+                      : xmlReaderForMemory(p, (int)n, NULL, encoding_of(p, n), XML_PARSE_NONET | XML_PARSE_HUGE);
     if (!r) {
         rc = err_set(reterr, EC_LIMIT, "%s: too large", what);
         goto out;

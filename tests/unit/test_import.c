@@ -385,6 +385,36 @@ static void utf16(void **state)
     }
 }
 
+static void xml_prolog(void **state)
+{
+    static const char BODY[] = "<a><msdyn_mapping>" DOC("W", "w", "") "</msdyn_mapping></a>";
+    static const struct {
+        const char *head;
+        enum ec rc;
+    } CASES[] = {
+        { "", EC_OK },
+        { "<?xml version='1.0' encoding='utf-16'?>", EC_OK },
+        { "<?xml version='1.0' encoding='utf-8'?>\n<!-- <!DOCTYPE a> --><?x <!DOCTYPE?> ", EC_OK },
+        { "<!DOCTYPE a>", EC_FORMAT },
+        { "<?xml version='1.0'?><!-- x --> <!DOCTYPE a [<!ENTITY b 'c'>]>", EC_FORMAT },
+        { "<!-- ", EC_FORMAT },
+        { "<?x ", EC_FORMAT },
+    };
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(CASES); k++) {
+        struct strbuf s = STRBUF(0);
+        struct import i = { 0 };
+        struct err e = { 0 };
+
+        strbuf_addf(&s, "%s%s", CASES[k].head, BODY);
+        CHECK(import_text(&i, "t.xml", s.buf, s.len, &e) == CASES[k].rc, "%s: %s", CASES[k].head, e.msg);
+        CHECK(i.n == (CASES[k].rc ? 0u : 1u), "%s: %zu", CASES[k].head, i.n);
+        import_release(&i);
+        strbuf_release(&s);
+    }
+}
+
 /* ---- zips ---- */
 
 struct part {
@@ -690,6 +720,7 @@ int main(void)
         cmocka_unit_test(utf16),
         cmocka_unit_test(solutions),
         cmocka_unit_test(hostile_zips),
+        cmocka_unit_test(xml_prolog),
         cmocka_unit_test(floods),
         cmocka_unit_test(published_maps),
         cmocka_unit_test(json_suite),
