@@ -23,6 +23,7 @@ struct xlsx_reader {
     struct cell *header;
     size_t header_n;
     uint64_t line, number;
+    uint64_t given, max_given; /* octets of text in all rows: a shared text costs nothing to repeat */
     char fault[160]; /* the row's first */
     struct arena a;
 };
@@ -281,6 +282,16 @@ static enum ec read_row(struct xlsx_reader *r, struct err *reterr)
     return got < 0 ? xml_stream_code(in) : xml_stream_fail(in, NULL, reterr);
 }
 
+/* Texts that many cells share must not make more of a sheet than a member may be. */
+static enum ec count_given(struct xlsx_reader *r, struct err *reterr)
+{
+    r->given += r->text.len;
+    if (r->given <= r->max_given)
+        return EC_OK;
+    return err_set(reterr, EC_LIMIT, "%s, row %llu: the texts up to here have over %llu octets, the limit",
+                   r->sheet.m.name, (unsigned long long)r->line, (unsigned long long)r->max_given);
+}
+
 static bool has_values(const struct xlsx_reader *r)
 {
     for (size_t i = 0; i < r->columns; i++)
@@ -306,6 +317,8 @@ static enum ec next_row(struct xlsx_reader *r, bool *ret_more, struct err *reter
         if (!r->in_rows || depth != 2 || type != XML_READER_TYPE_ELEMENT || strcmp(xml_name(in), "row") != 0)
             continue;
         rc = read_row(r, reterr);
+        if (!rc)
+            rc = count_given(r, reterr);
         if (rc)
             return rc;
         if (has_values(r)) {
@@ -393,6 +406,7 @@ static enum ec open_zip(int fd, const char *path, const char *what, const struct
     enum ec rc;
 
     r->what = xstrdup(what);
+    r->max_given = rules.max_member;
     r->at = arena_zalloc(&r->a, MAX_COLUMN * sizeof(*r->at));
     r->len = arena_zalloc(&r->a, MAX_COLUMN * sizeof(*r->len));
     r->header_of = arena_zalloc(&r->a, MAX_COLUMN * sizeof(*r->header_of));

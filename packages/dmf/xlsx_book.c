@@ -51,7 +51,7 @@ struct relation {
 };
 struct relations {
     struct relation *v;
-    size_t n;
+    size_t n, cap;
 };
 
 /* "../x" and "x" from the folder of `base`, "/x" from the root. NULL = it leads out of the workbook. */
@@ -85,6 +85,19 @@ static char *resolve(const char *base, const char *target, struct arena *a)
     return out;
 }
 
+static struct relation *one_more(struct relations *r, struct arena *a)
+{
+    if (r->n == r->cap) {
+        struct relation *v = arena_alloc(a, (r->cap * 2 + 8) * sizeof(*v));
+
+        if (r->n)
+            memcpy(v, r->v, r->n * sizeof(*v));
+        r->v = v;
+        r->cap = r->cap * 2 + 8;
+    }
+    return &r->v[r->n++];
+}
+
 /* The relationships of `part`; none when it has no such file. */
 static enum ec read_relations(struct dmf_zip *zip, const char *part, struct arena *a, struct relations *ret,
                               struct err *reterr)
@@ -99,11 +112,10 @@ static enum ec read_relations(struct dmf_zip *zip, const char *part, struct aren
     *ret = (struct relations){ 0 };
     if (at < 0)
         return EC_OK;
-    ret->v = arena_zalloc(a, MAX_RELATIONS * sizeof(*ret->v));
     rc = xlsx_part_open(&p, zip, at, reterr);
     while (!rc && (got = xml_stream_next(&p.in, reterr)) == 1) {
         char id[256], type[256], target[1024], mode[20];
-        struct relation *r = &ret->v[ret->n];
+        struct relation *r;
 
         if (xml_type(&p.in) != XML_READER_TYPE_ELEMENT || strcmp(xml_name(&p.in), "Relationship") != 0)
             continue;
@@ -115,12 +127,12 @@ static enum ec read_relations(struct dmf_zip *zip, const char *part, struct aren
             rc = xml_stream_fail(&p.in, "more relationships than a workbook has", reterr);
             break;
         }
+        r = one_more(ret, a);
         r->id = arena_strdup(a, id);
         r->type = arena_strdup(a, strrchr(type, '/') ? strrchr(type, '/') + 1 : type);
         r->target = resolve(part, target, a);
         if (!r->target)
             rc = xml_stream_fail(&p.in, "a relationship leads out of the workbook", reterr);
-        ret->n++;
     }
     if (!rc && got < 0)
         rc = xml_stream_code(&p.in);

@@ -3,57 +3,87 @@
 
 #include "dmf/pkgwrite.h"
 
+static const struct {
+    const char *name, *bom;
+    size_t bom_n;
+    const char *declaration;
+    bool wide;
+} ENCODINGS[] = {
+    { "UTF-8", "", 0, "", false },
+    { "UTF-8, declared", "", 0, "<?xml version=\"1.0\" encoding=\"utf-8\"?>", false },
+    { "UTF-8 with BOM", "\xEF\xBB\xBF", 3, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n", false },
+    { "UTF-8 that says utf-16", "", 0, "<?xml version=\"1.0\" encoding=\"UTF-16\"?>", false },
+    { "UTF-8 with BOM that says utf-16", "\xEF\xBB\xBF", 3, "<?xml version=\"1.0\" encoding=\"utf-16\"?>", false },
+    { "UTF-16", "\xFF\xFE", 2, "<?xml version=\"1.0\" encoding=\"utf-16\"?>", true },
+    { "UTF-16, not declared", "\xFF\xFE", 2, "", true },
+    { "UTF-16 without BOM", "", 0, "", true },
+    { "UTF-16 that says utf-8", "\xFF\xFE", 2, "<?xml version=\"1.0\" encoding=\"utf-8\"?>", true },
+};
+
+/* The text as tools would save it. */
+static void encode(struct strbuf *out, size_t i, const char *text)
+{
+    strbuf_reset(out);
+    strbuf_add(out, ENCODINGS[i].bom, ENCODINGS[i].bom_n);
+    if (ENCODINGS[i].wide) {
+        wide(out, ENCODINGS[i].declaration);
+        wide(out, text);
+    } else {
+        strbuf_adds(out, ENCODINGS[i].declaration);
+        strbuf_adds(out, text);
+    }
+}
+
 static void manifest_encodings(void **state)
 {
-    static const struct {
-        const char *name, *bom;
-        size_t bom_n;
-        const char *declaration;
-        bool wide;
-    } CASES[] = {
-        { "UTF-8", "", 0, "", false },
-        { "UTF-8, declared", "", 0, "<?xml version=\"1.0\" encoding=\"utf-8\"?>", false },
-        { "UTF-8 with BOM", "\xEF\xBB\xBF", 3, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n", false },
-        { "UTF-8 that says utf-16", "", 0, "<?xml version=\"1.0\" encoding=\"UTF-16\"?>", false },
-        { "UTF-8 with BOM that says utf-16", "\xEF\xBB\xBF", 3, "<?xml version=\"1.0\" encoding=\"utf-16\"?>",
-          false },
-        { "UTF-16", "\xFF\xFE", 2, "<?xml version=\"1.0\" encoding=\"utf-16\"?>", true },
-        { "UTF-16, not declared", "\xFF\xFE", 2, "", true },
-        { "UTF-16 without BOM", "", 0, "", true },
-        { "UTF-16 that says utf-8", "\xFF\xFE", 2, "<?xml version=\"1.0\" encoding=\"utf-8\"?>", true },
-    };
-
     (void)state;
-    for (size_t i = 0; i < COUNT(CASES); i++) {
+    for (size_t i = 0; i < COUNT(ENCODINGS); i++) {
         struct strbuf h = STRBUF(0), m = STRBUF(0);
         struct part parts[2];
         struct dmf_reader *r = NULL;
         const struct dmf_package *p;
         struct err e = { 0 };
 
-        for (int k = 0; k < 2; k++) {
-            struct strbuf *out = k ? &m : &h;
-
-            strbuf_add(out, CASES[i].bom, CASES[i].bom_n);
-            if (CASES[i].wide) {
-                wide(out, CASES[i].declaration);
-                wide(out, k ? MANIFEST : HEADER);
-            } else {
-                strbuf_adds(out, CASES[i].declaration);
-                strbuf_adds(out, k ? MANIFEST : HEADER);
-            }
-        }
+        encode(&h, i, HEADER);
+        encode(&m, i, MANIFEST);
         parts[0] = (struct part){ "PackageHeader.xml", h.buf, h.len, 0, false };
         parts[1] = (struct part){ "Manifest.xml", m.buf, m.len, 0, false };
         build("e.zip", parts, 2);
-        CHECK(dmf_reader_open("e.zip", ".", NULL, &r, &e) == EC_OK, "%s: %s", CASES[i].name, e.msg);
+        CHECK(dmf_reader_open("e.zip", ".", NULL, &r, &e) == EC_OK, "%s: %s", ENCODINGS[i].name, e.msg);
         p = dmf_reader_package(r);
-        CHECK(p->n == 1 && p->entities[0].n == 2, "%s", CASES[i].name);
-        CHECK_CELL(p->entities[0].label, "Widgets", "%s", CASES[i].name);
+        CHECK(p->n == 1 && p->entities[0].n == 2, "%s", ENCODINGS[i].name);
+        CHECK_CELL(p->entities[0].label, "Widgets", "%s", ENCODINGS[i].name);
         dmf_reader_close(r);
         strbuf_release(&h);
         strbuf_release(&m);
     }
+}
+
+/* Data in XML comes in the same encodings. */
+static void data_encodings(void **state)
+{
+    struct strbuf data = STRBUF(0), got = STRBUF(0);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(ENCODINGS); i++) {
+        struct part parts[] = { { "PackageHeader.xml", HEADER }, { "Manifest.xml", MANIFEST }, { "w.csv", NULL } };
+        struct err e = { 0 };
+
+        encode(&data, i, "<Document><W Code=\"1\"/><W><NAME>a&#252;</NAME></W></Document>");
+        parts[2].text = data.buf;
+        parts[2].n = data.len;
+        build("e.zip", parts, 3);
+        read_rows("e.zip", &got, &e);
+        CHECK_STR(strbuf_str(&got), "1/~;~/a\xC3\xBC;", "%s (%s)", ENCODINGS[i].name, e.msg);
+        encode(&data, i, "<!DOCTYPE Document><Document/>");
+        parts[2].text = data.buf;
+        parts[2].n = data.len;
+        build("e.zip", parts, 3);
+        read_rows("e.zip", &got, &e);
+        CHECK(!strcmp(got.buf, "E") && strstr(e.msg, "DOCTYPE"), "%s: %s", ENCODINGS[i].name, e.msg);
+    }
+    strbuf_release(&data);
+    strbuf_release(&got);
 }
 
 static void manifest_contents(void **state)
@@ -540,10 +570,9 @@ static void real_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(manifest_encodings), cmocka_unit_test(manifest_contents),
-        cmocka_unit_test(data_files),         cmocka_unit_test(damaged),
-        cmocka_unit_test(oddities),           cmocka_unit_test(excel_in_a_package),
-        cmocka_unit_test(errors_are_text),    cmocka_unit_test(real_package),
+        cmocka_unit_test(manifest_encodings), cmocka_unit_test(data_encodings),  cmocka_unit_test(manifest_contents),
+        cmocka_unit_test(data_files),         cmocka_unit_test(damaged),         cmocka_unit_test(oddities),
+        cmocka_unit_test(excel_in_a_package), cmocka_unit_test(errors_are_text), cmocka_unit_test(real_package),
         cmocka_unit_test(real_round_trip),
     };
 

@@ -618,12 +618,58 @@ static void damaged_parts(void **state)
     strbuf_release(&got);
 }
 
+/* A small sheet that repeats one long text. */
+static void repeated_text(void **state)
+{
+    struct strbuf texts = STRBUF(0), sheet = STRBUF(0);
+    struct xlsx_options o = { .tmp_dir = "tmp", .max_member = 100000 };
+    struct xlsx_reader *x = NULL;
+    struct arena a = { 0 };
+    struct err e = { 0 };
+    bool more = true;
+    int rows = 0;
+
+    (void)state;
+    strbuf_adds(&texts, "<sst><si><t>");
+    for (int i = 0; i < 10000; i++)
+        strbuf_addc(&texts, (char)('a' + i * i % 26));
+    strbuf_adds(&texts, "</t></si></sst>");
+    strbuf_adds(&sheet, "<worksheet><sheetData>");
+    for (int i = 0; i < 20; i++)
+        strbuf_adds(&sheet, "<row><c t=\"s\"><v>0</v></c></row>");
+    strbuf_adds(&sheet, "</sheetData></worksheet>");
+    {
+        struct part parts[] = { { "xl/sharedStrings.xml", texts.buf }, { "xl/worksheets/sheet1.xml", sheet.buf } };
+
+        workbook("w.xlsx", parts, 2);
+    }
+    CHECK_OK(dir_make("tmp", 0700, &e), &e);
+    CHECK_OK(xlsx_open("w.xlsx", &o, &x, &e), &e);
+    while (more) {
+        struct xlsx_row row;
+        enum ec rc = xlsx_next(x, &a, &row, &more, &e);
+
+        if (rc) {
+            assert_int_equal(rc, EC_LIMIT);
+            break;
+        }
+        assert_int_equal(row.cells[0].len, 10000);
+        rows++;
+    }
+    assert_int_equal(rows, 9);
+    CHECK(strstr(e.msg, "'xl/worksheets/sheet1.xml' of workbook 'w.xlsx', row 11"), "%s", e.msg);
+    xlsx_close(x);
+    arena_release(&a);
+    strbuf_release(&texts);
+    strbuf_release(&sheet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells),  cmocka_unit_test(numbers),       cmocka_unit_test(number_formats),
         cmocka_unit_test(dates),  cmocka_unit_test(every_day),     cmocka_unit_test(escapes),
-        cmocka_unit_test(sheets), cmocka_unit_test(damaged_parts),
+        cmocka_unit_test(sheets), cmocka_unit_test(damaged_parts), cmocka_unit_test(repeated_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
