@@ -17,6 +17,7 @@
 /* A tree takes some hundred octets per tag. Real manifests have ten thousand tags per 100 entities. */
 enum { MAX_ENTITIES = 5000, MAX_FIELDS = 10000, MAX_TAGS = 2000000 };
 
+/* A second line behind the guard: should a DOCTYPE ever get past it, the parser stops there. */
 static void refuse_doctype(void *arg, const xmlChar *name, const xmlChar *external_id, const xmlChar *system_id)
 {
     xmlParserCtxt *c = arg;

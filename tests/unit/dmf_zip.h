@@ -285,4 +285,40 @@ static inline void build_raw(const char *path, const struct part *parts, size_t 
     strbuf_release(&directory);
 }
 
+static inline enum ec try_open(const char *path, const struct dmf_limits *lim, struct err *e)
+{
+    struct dmf_reader *r = NULL;
+    enum ec rc = dmf_reader_open(path, ".", lim, &r, e);
+
+    if (!rc)
+        dmf_reader_close(r);
+    return rc;
+}
+
+/* Sets a field of member i's entry in the directory (at its octet `field`), or of its local header. */
+static inline void tamper(const char *path, bool local, size_t i, size_t field, int octets, uint64_t v)
+{
+    const char *magic = local ? "PK\3\4" : "PK\1\2";
+    struct strbuf b = STRBUF(0);
+    struct err e = { 0 };
+    size_t at = 0;
+
+    CHECK_OK(file_read(path, 1 << 24, &b, &e), &e);
+    for (size_t k = 0; k <= i; k++) {
+        char *p = memmem(b.buf + at, b.len - at, magic, 4);
+
+        assert_non_null(p);
+        at = (size_t)(p - b.buf) + 1;
+    }
+    for (at--; octets-- > 0; v >>= 8)
+        b.buf[at + field++] = (char)v;
+    CHECK_OK(file_write_atomic(path, b.buf, b.len, 0600, &e), &e);
+    strbuf_release(&b);
+}
+
+#define ROWS "Code,NAME\r\n1,a\r\n2,b\r\n"
+static const struct part GOOD[] = { { "PackageHeader.xml", HEADER },
+                                    { "Manifest.xml", MANIFEST },
+                                    { "w.csv", ROWS } };
+
 #endif

@@ -201,6 +201,17 @@ static void data_files(void **state)
         { "DOCTYPE", "<!DOCTYPE Document [<!ENTITY a \"aaaaaaaaaa\">]><Document/>", 0, "E", "DOCTYPE" },
         { "an entity that is not there", "<Document>" ROW("<Code>&a;</Code>") "</Document>", 0, "E", "w.csv" },
         { "a control character", "<Document>" ROW("<Code>\x01</Code>") "</Document>", 0, "E", "well-formed" },
+        { "an element twice",
+          "<Document>" ROW("<Code>1</Code><NAME/><Code>2</Code>") ROW("<Code>3</Code>") "</Document>", 0, "!;3/~;",
+          "" },
+        { "an attribute and an element", "<Document><W Code='1'><Code>2</Code></W></Document>", 0, "!;", "" },
+        { "two names for one field", "<Document><W Code='1' CODE='2'/></Document>", 0, "!;", "" },
+        { "text beside the rows", "<Document>" ROW("<Code>1</Code>") "lost</Document>", 0, "1/~;E",
+          "text outside of the rows" },
+        { "namespaces",
+          "<x:Document xmlns:x='urn:x'><x:W xmlns:y='urn:y' y:Code='1'><x:NAME "
+          "xmlns='urn:z'>a</x:NAME></x:W></x:Document>",
+          0, "1/a;", "" },
         { "nothing", " ", 0, "", "" },
     };
 
@@ -299,7 +310,7 @@ static void oddities(void **state)
         MAP("NAME", "NAME") "</EntityMapList><EntityName>" label "</EntityName>" file \
                             "</DataManagementPackageEntityData>"
 #define FILE_OF(name) "<InputFilePath>" name "</InputFilePath>"
-#define ROWS "Code,NAME\r\n1,a\r\n"
+#define ONE_ROW "Code,NAME\r\n1,a\r\n"
     static const struct {
         const char *name, *entity, *member, *want;
     } CASES[] = {
@@ -342,7 +353,7 @@ static void oddities(void **state)
         for (int stored = 0; stored < 3; stored++) {
             struct part parts[] = { { "PackageHeader.xml", HEADER, 0, -stored, false },
                                     { "Manifest.xml", manifest.buf, 0, -stored, false },
-                                    { CASES[i].member, ROWS, 0, -stored, false },
+                                    { CASES[i].member, ONE_ROW, 0, -stored, false },
                                     { "b.csv", "Code\r\nwrong\r\n", 0, -stored, false } };
             struct err e = { 0 };
 
