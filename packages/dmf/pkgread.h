@@ -4,7 +4,8 @@
  * (spilled to tmp_dir where a format needs seeking); memory does not grow with their size.
  *
  * Refused: names with "..", absolute or with folders, duplicate names (case ignored), encrypted members, members that
- * inflate beyond max_member octets or 1,000 times their size, wrong CRC, XML with a DOCTYPE, more than max_members.
+ * inflate beyond max_member octets or 1,000 times their size, members that overlap or are not where and what the directory
+ * says, wrong CRC, XML with a DOCTYPE, more than max_members. Each error names the package and the member.
  */
 #ifndef DMF_PKGREAD_H
 #define DMF_PKGREAD_H
