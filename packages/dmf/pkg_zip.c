@@ -425,6 +425,16 @@ void dmf_zip_close(struct dmf_zip *z)
     free(z);
 }
 
+size_t dmf_zip_members(const struct dmf_zip *z)
+{
+    return z->n;
+}
+
+const char *dmf_zip_name(const struct dmf_zip *z, size_t i)
+{
+    return z->places[i].shown;
+}
+
 int64_t dmf_zip_find(const struct dmf_zip *z, struct cell name)
 {
     struct arena a = { 0 };

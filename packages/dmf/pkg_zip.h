@@ -29,6 +29,8 @@ enum ec dmf_zip_open(int fd, const char *what, const struct dmf_zip_rules *rules
 enum ec dmf_zip_open_path(const char *path, const char *what, const struct dmf_zip_rules *rules, struct dmf_zip **ret,
                           struct err *reterr);
 void dmf_zip_close(struct dmf_zip *z); /* NULL is fine */
+size_t dmf_zip_members(const struct dmf_zip *z);
+const char *dmf_zip_name(const struct dmf_zip *z, size_t i); /* i counts in the order of names */
 int64_t dmf_zip_find(const struct dmf_zip *z, struct cell name); /* a member, case ignored; -1 = not there */
 
 /* One member being read: what it inflates to is counted against what the directory promised. */
