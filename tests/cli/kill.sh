@@ -89,10 +89,23 @@ kill_at() { # PHASE N
 BAD_FREE=0 KILLED=0
 if [ -n "${DMFSYNC_SOAK:-}" ]; then every=1 sync_every=1; else
     every=$((steps * 3 / (POINTS * 2) + 1)) sync_every=$((sync_steps * 3 / POINTS + 1)); fi
-n=1
-while [ "$n" -le "$steps" ]; do kill_at migrate "$n"; KILLED=$((KILLED + 1)); n=$((n + every)); done
-n=1
-while [ "$n" -le "$sync_steps" ]; do kill_at sync "$n"; KILLED=$((KILLED + 1)); n=$((n + sync_every)); done
+# DMFSYNC_KILL_SHARD=I/N takes every N-th of the points, beginning with the I-th: shards may run side by side.
+shard=${DMFSYNC_KILL_SHARD:-0/1}
+count=0
+mine() { count=$((count + 1)) && [ $((count % ${shard#*/})) = $((${shard%/*} % ${shard#*/})) ]; }
+kill_all() { # PHASE STEPS EVERY
+    n=1
+    while [ "$n" -le "$2" ]; do
+        if mine; then
+            kill_at "$1" "$n"
+            KILLED=$((KILLED + 1))
+            [ $((KILLED % 50)) != 0 ] || echo "# $KILLED killed, $1 step $n"
+        fi
+        n=$((n + $3))
+    done
+}
+kill_all migrate "$steps" "$every"
+kill_all sync "$sync_steps" "$sync_every"
 echo "# sent again, in so many of the $KILLED runs: $(sort "$W/again" 2>/dev/null | uniq -c | sort -rn | awk '{ printf "%s %s, ", $2, $1 }')"
 same "killed at $KILLED steps, all continued to the same contents" "$KILLED" "$BAD_FREE"
 finish
