@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SLOTS = 256, MAX_PARTS = 16, MAX_MISSING = 100000, MAX_ASKED = 500 };
+enum { SETS = 256, WAYS = 8, SLOTS = SETS * WAYS, MAX_PARTS = 16, MAX_MISSING = 100000, MAX_ASKED = 500 };
 
 struct slot { /* one value, counted while it stays */
     struct digest exact;
@@ -214,6 +214,20 @@ static bool parts_of(const struct ref *r, const struct source_row *row, struct c
     return !blank;
 }
 
+/* The slot of this value, else the one of its set that was hit least: what comes often stays. */
+static struct slot *slot_for(const struct ref *r, struct digest d)
+{
+    struct slot *set = &r->slots[(d.lo & (SETS - 1)) * WAYS], *least = set;
+
+    for (size_t i = 0; i < WAYS; i++) {
+        if (set[i].n && digest_eq(set[i].exact, d))
+            return &set[i];
+        if (set[i].n < least->n)
+            least = &set[i];
+    }
+    return least;
+}
+
 enum ec lint_refs_child(struct lint_refs *rf, const struct lint_profile *p, const struct source_row *row,
                         struct arena *a, struct err *reterr)
 {
@@ -231,7 +245,7 @@ enum ec lint_refs_child(struct lint_refs *rf, const struct lint_profile *p, cons
         strbuf_reset(&packed);
         row_pack(&packed, cells, r->l->n + 1);
         d = digest_bytes(packed.buf, packed.len);
-        slot = &r->slots[d.lo & (SLOTS - 1)];
+        slot = slot_for(r, d);
         if (slot->n && digest_eq(slot->exact, d)) {
             slot->n++;
             continue;

@@ -52,7 +52,7 @@ fuzz:
 ## bench       time and peak memory of the main job at two sizes, and their ratio
 bench:
 	@scripts/bootstrap
-	@+$(MAKE) --no-print-directory -j$(JOBS) all build/release/gen_sources build/release/gen_rows build/release/measure build/release/bench_pack
+	@+$(MAKE) --no-print-directory -j$(JOBS) all build/release/gen_sources build/release/gen_rows build/release/measure
 	@scripts/bench
 
 ## install     programs, manual page and documents under DESTDIR and PREFIX=/usr/local
@@ -93,12 +93,6 @@ $(B)/gen_sources $(B)/gen_rows $(B)/measure: $(B)/%: tests/data/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(SAY)LD $@
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $<
-
-# Reads rows as packages do, for the comparison with lint in scripts/bench.
-$(B)/tests/data/bench_pack.o: INC := -Ipackages -I.
-$(B)/bench_pack: $(B)/tests/data/bench_pack.o $(SYNC) $(LOADER) $(PKG) $(SQL_OBJ)
-	$(SAY)LD $@
-	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 clean:
 	rm -rf build
