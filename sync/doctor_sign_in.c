@@ -60,7 +60,7 @@ static enum ec nothing(void *arg, struct cell code, struct cell name, struct err
 /* The version action answers any registered application; a small entity shows that its user may read at all. */
 static void fno(struct doctor *d)
 {
-    static const char *const TODO =
+    static const char *const REMEDY =
         "F&O: System administration > Setup > Microsoft Entra ID applications: add the client id with a "
         "user whose roles reach data management and the entities";
     struct arena a = { 0 };
@@ -71,7 +71,7 @@ static void fno(struct doctor *d)
     enum ec rc = erp_version(d->app->erp, &a, &version, &e);
 
     if (rc) {
-        refused(d, "F&O", &e, TODO, user);
+        refused(d, "F&O", &e, REMEDY, user);
         arena_release(&a);
         return;
     }
@@ -95,7 +95,7 @@ static void fno(struct doctor *d)
 
 static void dataverse(struct doctor *d)
 {
-    static const char *const TODO =
+    static const char *const REMEDY =
         "Power Platform admin centre > environment > Settings > Users > Application users: add the "
         "application with a security role (Dual-Write App User, and what the tables need)";
     struct arena a = { 0 };
@@ -104,7 +104,7 @@ static void dataverse(struct doctor *d)
     char *version = NULL;
 
     if (dv_whoami(d->app->dv, &who, &e)) {
-        refused(d, "Dataverse", &e, TODO,
+        refused(d, "Dataverse", &e, REMEDY,
                 d->app->cfg.dataverse.n_users ? d->app->cfg.dataverse.users[0].client_id : "");
         arena_release(&a);
         return;
