@@ -565,5 +565,47 @@ wait "$PID" 2>/dev/null
 start
 is 'another start finds the same contents' "$(printf %s "$D1" | cksum)" "$(curl -s "$ADMIN/dump?side=dataverse" | printf %s "$(cat)" | cksum)"
 
+# ---- what doctor asks, and how each of it can be lacking ----
+TOKEN=$(token 11111111-1111-1111-1111-111111111111 "$DV")
+dv GET 'RetrieveVersion()'
+has 'the version' '"Version":"9.2.' "$BODY"
+dv GET WhoAmI
+USER_ID=$(field UserId)
+dv GET "systemusers($USER_ID)/$T.RetrieveUserPrivileges"
+has 'privileges by name' '"PrivilegeName":"prvReadAccount"' "$BODY"
+has 'bypass by its id' '"PrivilegeId":"0ea552b0-a491-4470-9a1b-82068deccf66"' "$BODY"
+knob dv_bypass_privilege 0
+dv GET "systemusers($USER_ID)/$T.RetrieveUserPrivileges"
+hasnt 'without it' 'prvBypassCustomBusinessLogic' "$BODY"
+knob dv_no_privilege 1
+dv GET "systemusers($USER_ID)/$T.RetrieveUserPrivileges"
+hasnt 'no privilege on accounts' 'prvReadAccount"' "$BODY"
+dv GET 'accounts?$top=1'
+refused 'and they are refused' 403 0x80040220
+dv GET 'msdyn_customergroups?$top=1'
+is 'other tables are not' 200 "$STATUS"
+knob dv_no_privilege 0
+dv GET "EntityDefinitions(LogicalName='account')?\$select=ChangeTrackingEnabled&\$expand=Keys(\$select=LogicalName,EntityKeyIndexStatus)"
+has 'keys are Active' '"EntityKeyIndexStatus":"Active"' "$BODY"
+has 'change tracking is on' '"ChangeTrackingEnabled":true' "$BODY"
+knob dv_keys_pending 1
+knob dv_tracking_off 1
+dv GET "EntityDefinitions(LogicalName='account')?\$select=ChangeTrackingEnabled&\$expand=Keys(\$select=LogicalName,EntityKeyIndexStatus)"
+has 'keys are Pending' '"EntityKeyIndexStatus":"Pending"' "$BODY"
+has 'change tracking is off' '"ChangeTrackingEnabled":false' "$BODY"
+FT=$(token 11111111-1111-1111-1111-111111111111 "$FNO")
+fget() { STATUS=$(curl -s -g -o answer -w '%{http_code}' "$FNO$1" -H "Authorization: Bearer $FT") && BODY=$(cat answer); }
+fget '/data/DataManagementEntities?$select=EntityName'
+has 'the entity list' '"EntityName":"Customers V3"' "$BODY"
+knob fno_entity_list_stale 1
+fget '/data/DataManagementEntities?$select=EntityName'
+hasnt 'not refreshed' '"EntityName":"Customers V3"' "$BODY"
+has 'the others are there' '"EntityName":"Customer groups"' "$BODY"
+knob fno_no_privilege 1
+fget '/data/CustomersV3?$top=1'
+is 'an entity without privilege' 403 "$STATUS"
+fget '/data/LegalEntities?$top=1'
+is 'legal entities with' 200 "$STATUS"
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
