@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A tree takes some hundred octets per tag. Real manifests have ten thousand tags per 100 entities. */
+/* A tree takes some hundred octets per tag or attribute. Real manifests have ten thousand tags per 100 entities. */
 enum { MAX_ENTITIES = 5000, MAX_FIELDS = 10000, MAX_TAGS = 2000000 };
 
 /* A second line behind the guard: should a DOCTYPE ever get past it, the parser stops there. */
@@ -50,7 +50,7 @@ static enum ec xml_load(const char *what, const char *p, size_t n, xmlDoc **ret,
     if (why)
         return err_set(reterr, EC_FORMAT, "%s has %s", what, why);
     if (guard.tags > MAX_TAGS)
-        return err_set(reterr, EC_LIMIT, "%s has more than %d tags", what, MAX_TAGS);
+        return err_set(reterr, EC_LIMIT, "%s has more than %d tags and attributes", what, MAX_TAGS);
     (void)pthread_once(&once, xmlInitParser);
     c = xmlNewParserCtxt();
     BUG_IF(!c, "libxml2 gave no parser");

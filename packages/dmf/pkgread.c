@@ -15,7 +15,7 @@
 
 enum { DEFAULT_MEMBERS = 10000, MAX_DOCUMENT = 64 << 20 };
 #define DEFAULT_MEMBER_OCTETS ((uint64_t)16 << 30)
-enum { MAX_ROW_OCTETS = 16 << 20 };
+enum { MAX_ROW_OCTETS = 16 << 20, MAX_COLUMNS = 10000 };
 
 struct dmf_reader {
     char *path, *tmp_dir;
@@ -240,6 +240,8 @@ static enum ec open_csv(struct dmf_rows *s, const struct dmf_format *csv, struct
     if (rc)
         return rc;
     header = csv_header(s->csv, &s->header_n);
+    if (s->header_n > MAX_COLUMNS)
+        return err_set(reterr, EC_FORMAT, "%s has %zu columns, more than a data file has", s->m.name, s->header_n);
     s->position = arena_zalloc(&s->columns.a, (s->header_n + 1) * sizeof(*s->position));
     for (size_t i = 0; i < s->header_n; i++) {
         if (cell_blank(header[i]))

@@ -105,8 +105,10 @@ static const char *tag(struct xml_guard *g, char c)
         g->quote = c;
     } else if (c == '>') {
         g->state = G_TEXT;
-    } else if (c == '=' && ++g->attributes > XML_MAX_ATTRIBUTES) {
-        return "an element with more attributes than a table has columns";
+    } else if (c == '=') {
+        g->tags++;
+        if (++g->attributes > XML_MAX_ATTRIBUTES)
+            return "an element with more attributes than a table has columns";
     }
     return NULL;
 }

@@ -20,7 +20,7 @@ struct xml_guard {
     unsigned held, unit_n; /* a code unit that came in two pieces */
     unsigned state, at; /* at: characters of a delimiter matched so far */
     unsigned attributes; /* of the element */
-    size_t tags;
+    size_t tags; /* and attributes */
     char quote;
 };
 void xml_guard_begin(struct xml_guard *g, const char *encoding);
