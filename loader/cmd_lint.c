@@ -84,6 +84,20 @@ static enum ec tick(struct linting *l, const struct map_ctx *m, const char *phas
                             : EC_OK;
 }
 
+/* What is needed of a good row: its key, its lookups, and what other maps look it up by. */
+static void want_some(struct linting *l, struct source *s)
+{
+    const struct binding *b = s->m->b;
+    bool *wanted = arena_zalloc(&s->arena, b->n + 1);
+
+    for (size_t i = 0; i < b->n_key; i++)
+        wanted[b->key[i]] = true;
+    for (size_t i = 0; i < b->n; i++)
+        wanted[i] = wanted[i] || b->fields[i].kind == BOUND_COMPANY;
+    lint_refs_fields(l->refs, s->m, wanted);
+    source_some_canonical(s, wanted);
+}
+
 static enum ec scan(struct linting *l, struct lint_profile *p, struct source *s, struct err *reterr)
 {
     struct arena a = { 0 };
@@ -91,6 +105,7 @@ static enum ec scan(struct linting *l, struct lint_profile *p, struct source *s,
 
     s->on_fault = on_fault;
     s->fault_arg = p;
+    want_some(l, s);
     while (!rc) {
         struct source_row r;
         bool more = false;
@@ -181,6 +196,8 @@ static enum ec read_parent(struct linting *l, struct map_ctx *m, struct err *ret
     uint64_t rows = 0;
     enum ec rc = source_open(m, &s, reterr);
 
+    if (!rc)
+        want_some(l, s);
     while (!rc) {
         struct source_row r;
         bool more = false;

@@ -123,6 +123,7 @@ static bool told(const struct lint_profile *p, const char *code, struct cell fie
 void lint_notice(struct lint_profile *p, const struct source *s, const struct source_row *r, struct arena *a)
 {
     char qualifier = p->format.kind == DMF_CSV ? p->format.qualifier : 0;
+    bool bare = r->quick && !s->row.high && s->n <= 64;
 
     for (size_t i = 0; i < s->n; i++) {
         const struct source_field *sf = &s->fields[i];
@@ -138,7 +139,11 @@ void lint_notice(struct lint_profile *p, const struct source *s, const struct so
         }
         if (sf->f->type != FNO_STRING && sf->f->type != FNO_OTHER)
             continue;
-        seen = look(raw, qualifier);
+        /* what the reader saw of a regular row need not be looked for again */
+        seen = bare && (sf->column < 0 || sf->column > 63 || !(s->row.quoted >> sf->column & 1)) &&
+                       (!qualifier || qualifier == '"') && sf->column >= 0
+                   ? 0
+                   : look(raw, qualifier);
         look_at_text(p, sf, raw, seen);
         if (p->format.kind == DMF_CSV && !(seen & (QUOTE | BREAK)) && p->format.qualifier)
             continue; /* nothing that the format could stumble over */

@@ -95,6 +95,8 @@ enum ec lint_refs_new(struct pair *p, const char *tmp_dir, struct lint_refs **re
 void lint_refs_free(struct lint_refs *rf);
 /* Is this map looked up by a map that is checked? Its rows are parents then. */
 bool lint_refs_wants_parent(const struct lint_refs *rf, const struct map_ctx *m);
+/* Marks the fields of the map's canonical rows that lookups are checked by, its own and those of its children. */
+void lint_refs_fields(const struct lint_refs *rf, const struct map_ctx *m, bool *wanted);
 enum ec lint_refs_parent(struct lint_refs *rf, const struct source *s, const struct source_row *r, struct arena *a,
                          struct err *reterr);
 enum ec lint_refs_child(struct lint_refs *rf, const struct lint_profile *p, const struct source_row *r,

@@ -125,6 +125,17 @@ bool lint_refs_wants_parent(const struct lint_refs *rf, const struct map_ctx *m)
     return false;
 }
 
+void lint_refs_fields(const struct lint_refs *rf, const struct map_ctx *m, bool *wanted)
+{
+    for (size_t i = 0; i < rf->n; i++)
+        for (size_t k = 0; rf->refs[i].checkable && k < rf->refs[i].l->n; k++) {
+            if (rf->refs[i].child == m)
+                wanted[rf->refs[i].l->fields[k]] = true;
+            if (rf->refs[i].parent == m)
+                wanted[rf->refs[i].parent_fields[k]] = true;
+        }
+}
+
 /* ---- rows ---- */
 
 static struct digest digest_of(const struct ref *r, struct cell company, const struct cell *parts, struct arena *a)

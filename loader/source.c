@@ -193,6 +193,20 @@ static bool begins_with_bom(const char *path)
     return yes;
 }
 
+/* Fields of the bound entity to those of the source, which may be of the entity that is loaded in its place. */
+static void index_fields(struct source *s)
+{
+    const struct fno_entity *e = s->m->b->entity;
+
+    s->at_field = arena_alloc(&s->arena, (e->n + 1) * sizeof(*s->at_field));
+    for (size_t i = 0; i < e->n; i++) {
+        s->at_field[i] = -1;
+        for (size_t k = 0; k < s->n && s->at_field[i] < 0; k++)
+            if (s->fields[k].f == &e->fields[i] || cell_ieq(s->fields[k].f->staging, e->fields[i].staging))
+                s->at_field[i] = (int)k;
+    }
+}
+
 enum ec source_open(struct map_ctx *m, struct source **ret, struct err *reterr)
 {
     return source_open_file(m, m->cfg->source, ret, reterr);
@@ -238,6 +252,7 @@ enum ec source_open_file(struct map_ctx *m, const char *file, struct source **re
         bind_header(s, e, header[i], (int)i, &bad);
     bind_constants(s, e, &bad);
     check_complete(s, e, &bad);
+    index_fields(s);
     if (bad.len) {
         rc = err_set(reterr, EC_CONFIG, "the header of '%s' does not fit map '%s': %s", s->path, m->cfg->alias,
                      bad.buf + 2);
@@ -327,13 +342,12 @@ struct getting {
 static struct cell get_value(void *arg, const struct fno_field *f)
 {
     const struct getting *g = arg;
+    int at;
 
     if (!f)
         return g->r->company;
-    for (size_t i = 0; i < g->s->n; i++)
-        if (g->s->fields[i].f == f || cell_ieq(g->s->fields[i].f->staging, f->staging))
-            return g->r->values[i];
-    return CELL_ABSENT;
+    at = g->s->at_field[f - g->s->m->b->entity->fields];
+    return at < 0 ? CELL_ABSENT : g->r->values[at];
 }
 
 static void read_company(struct source *s, const struct csv_row *csv, struct arena *a, struct source_row *r)
@@ -422,6 +436,19 @@ void source_whole(struct source *s, struct arena *a, struct source_row *ret)
     *ret = r;
 }
 
+/* Of a row that is known to be good. */
+static void some_canonical(struct source *s, struct arena *a, struct source_row *r)
+{
+    const struct binding *b = s->m->b;
+    struct getting g = { s, r };
+
+    r->raw = s->row.cells;
+    r->n_raw = s->row.n;
+    r->canon = arena_zalloc(a, (b->n + s->n + 1) * sizeof(*r->canon));
+    (void)bind_some_from_fno(b, s->wanted, get_value, &g, a, r->canon, NULL, 0);
+    r->key = bind_key_text(b, r->canon, a);
+}
+
 enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, bool *ret_more, struct err *reterr)
 {
     enum ec rc = s->quick ? csv_next_borrowed(s->csv, a, &s->row, ret_more, reterr)
@@ -429,12 +456,21 @@ enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, b
 
     if (rc || !*ret_more)
         return rc;
-    if (s->quick && source_quick_row(s->quick, s, a, ret))
+    if (s->quick && source_quick_row(s->quick, s, a, ret)) {
+        if (s->wanted && ret->verdict == SOURCE_GOOD)
+            some_canonical(s, a, ret);
         return EC_OK;
+    }
     source_whole(s, a, ret);
     if (s->quick && ret->verdict != SOURCE_REJECTED)
         source_quick_learn(s->quick, s, ret);
     return EC_OK;
+}
+
+void source_some_canonical(struct source *s, const bool *wanted)
+{
+    s->wanted = wanted;
+    source_values_only(s);
 }
 
 void source_values_only(struct source *s)

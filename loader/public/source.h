@@ -38,6 +38,8 @@ struct source {
     struct canon_format format;
     struct csv_reader *csv;
     bool has_self;
+    int *at_field; /* per field of the bound entity: index in `fields`, -1 = the source does not have it */
+    const bool *wanted; /* rows that are recognised quickly: bound fields of which the canonical cell is made */
     struct csv_row row; /* read last */
     struct source_quick *quick; /* source_quick.h; NULL = every row is looked at in full */
     source_fault_fn *on_fault; /* asks for every fault, not only the first of a row; NULL = nobody asks */
@@ -77,6 +79,8 @@ enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, b
  * reader's memory until the next row. source_whole() makes the rest of the row that was read last.
  */
 void source_values_only(struct source *s);
+/* The same, but with the canonical cells of the bound fields that are `wanted` (the key's among them) and with the key. */
+void source_some_canonical(struct source *s, const bool *wanted);
 void source_whole(struct source *s, struct arena *a, struct source_row *ret);
 enum ec source_seek(struct source *s, uint64_t number, uint64_t line, uint64_t offset, struct err *reterr);
 

@@ -42,7 +42,7 @@ struct csv_row {
     uint64_t number; /* 1-based data row number counting every row read, faulty ones too, header not included */
     enum csv_fault fault; /* not CSV_OK: cells hold what could be read (n may be 0) */
     struct cell raw; /* the row's text without its line end, for reject files; set only when fault is not CSV_OK */
-    bool regular; /* seen to have no control characters and no fault; only then the next is told */
+    bool regular; /* seen to have no control characters (U+007F is one) and no fault; only then the next is told */
     bool high,
         wide; /* regular rows: some octet is from 0x80 (not ASCII), from 0xCC on (perhaps not in normal form C) */
     bool several_lines; /* regular rows: a line end stands in a cell */

@@ -34,7 +34,9 @@ static void look_sse2(const char *p, char delimiter, char quote, struct look *re
         l.delimiter |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, d)) << shift;
         l.lf |= (uint64_t)(unsigned)_mm_movemask_epi8(is_lf) << shift;
         l.cr |= (uint64_t)(unsigned)_mm_movemask_epi8(is_cr) << shift;
-        l.control |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_andnot_si128(fine, is_low)) << shift;
+        l.control |= (uint64_t)(unsigned)_mm_movemask_epi8(
+                         _mm_or_si128(_mm_andnot_si128(fine, is_low), _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F))))
+                     << shift;
         l.high |= (uint64_t)(unsigned)_mm_movemask_epi8(v) << shift;
         l.wide |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, wide), v)) << shift;
     }
@@ -59,7 +61,9 @@ __attribute__((target("avx2"))) static void look_avx2(const char *p, char delimi
         l.delimiter |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, d)) << shift;
         l.lf |= (uint64_t)(unsigned)_mm256_movemask_epi8(is_lf) << shift;
         l.cr |= (uint64_t)(unsigned)_mm256_movemask_epi8(is_cr) << shift;
-        l.control |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_andnot_si256(fine, is_low)) << shift;
+        l.control |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_or_si256(
+                         _mm256_andnot_si256(fine, is_low), _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7F))))
+                     << shift;
         l.high |= (uint64_t)(unsigned)_mm256_movemask_epi8(v) << shift;
         l.wide |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(v, wide), v)) << shift;
     }
@@ -74,8 +78,9 @@ __attribute__((target("avx512bw"))) static void look_avx512(const char *p, char 
     ret->delimiter = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(delimiter));
     ret->lf = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\n'));
     ret->cr = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\r'));
-    ret->control = _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(0x20)) &
-                   ~(ret->lf | ret->cr | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\t')));
+    ret->control = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(0x7F));
+    ret->control |= _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(0x20)) &
+                    ~(ret->lf | ret->cr | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\t')));
     ret->high = _mm512_movepi8_mask(v);
     ret->wide = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)0xCC));
 }
@@ -92,7 +97,7 @@ static void look_plain(const char *p, char delimiter, char quote, struct look *r
         l.delimiter |= p[i] == delimiter ? bit : 0;
         l.lf |= c == '\n' ? bit : 0;
         l.cr |= c == '\r' ? bit : 0;
-        l.control |= c < 0x20 && c != '\t' && c != '\n' && c != '\r' ? bit : 0;
+        l.control |= (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F ? bit : 0;
         l.high |= c >= 0x80 ? bit : 0;
         l.wide |= c >= 0xCC ? bit : 0;
     }

@@ -108,6 +108,9 @@ struct bind_fault {
 typedef struct cell bind_fno_get(void *arg, const struct fno_field *f);
 size_t bind_from_fno(const struct binding *b, bind_fno_get *get, void *arg, struct arena *a, struct cell *ret_row,
                      struct bind_fault *ret_faults, size_t max);
+/* The same for some fields: wanted[i] says which (NULL = all); the other cells are left as they are. */
+size_t bind_some_from_fno(const struct binding *b, const bool *wanted, bind_fno_get *get, void *arg, struct arena *a,
+                          struct cell *ret_row, struct bind_fault *ret_faults, size_t max);
 /*
  * Dataverse record (one JSON object of a read with bind_dv_select()) -> canonical row. dict gives the key parts of a looked-up
  * row by id (false: not known). An unresolved lookup becomes the cell "?<guid>", equal to nothing.

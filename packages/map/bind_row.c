@@ -62,11 +62,20 @@ static struct cell from_fno_words(const struct bound_field *f, size_t i, struct 
 size_t bind_from_fno(const struct binding *b, bind_fno_get *get, void *arg, struct arena *a, struct cell *ret_row,
                      struct bind_fault *ret_faults, size_t max)
 {
+    return bind_some_from_fno(b, NULL, get, arg, a, ret_row, ret_faults, max);
+}
+
+size_t bind_some_from_fno(const struct binding *b, const bool *wanted, bind_fno_get *get, void *arg, struct arena *a,
+                          struct cell *ret_row, struct bind_fault *ret_faults, size_t max)
+{
     struct faults fs = { ret_faults, 0, max };
 
     for (size_t i = 0; i < b->n; i++) {
         const struct bound_field *f = &b->fields[i];
         bool known;
+
+        if (wanted && !wanted[i])
+            continue;
 
         switch (f->kind) {
         case BOUND_COMPANY: ret_row[i] = canonical(f, i, get(arg, NULL), a, &fs); break;

@@ -58,7 +58,7 @@ static bool csv_traits_hold(const struct csv_row *row, char delimiter, char quot
             unsigned char c = (unsigned char)row->cells[i].ptr[k];
 
             if ((c >= 0x80 && !row->high) || (c >= 0xCC && !row->wide) ||
-                (c < 0x20 && c != '\t' && c != '\n' && c != '\r'))
+                (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F)
                 return false;
         }
     return true;
