@@ -330,24 +330,26 @@ static void remember_company(struct source_quick *q, const struct source *s, con
 static inline bool value_of(const struct quick_field *q, const struct source_field *sf, const struct csv_row *row,
                             bool easy, struct arena *a, struct cell *ret, bool *ret_verbatim)
 {
-    struct cell c;
-    size_t len;
+    const struct cell *in = &row->cells[q->column < 0 ? 0 : q->column];
+    struct cell c = { in->ptr, in->len };
+    const size_t len = in->len;
 
     if (q->column < 0) {
         *ret = q->constant;
         *ret_verbatim = false;
         return q->constant_known;
     }
-    c = row->cells[q->column];
-    if (!c.len) {
-        *ret = !c.ptr || q->empty_is_absent ? CELL_ABSENT : c;
-        return c.ptr ? q->empty_good : q->absent_good;
+    if (!len) {
+        *ret = !in->ptr || q->empty_is_absent ? CELL_ABSENT : c;
+        return in->ptr ? q->empty_good : q->absent_good;
     }
-    len = c.len;
+    if (q->shape == SHAPE_TEXT && easy && len <= q->max_octets && in->ptr[len - 1] != ' ') {
+        ret->ptr = in->ptr;
+        ret->len = len;
+        return true;
+    }
     switch (q->shape) {
     case SHAPE_TEXT:
-        if (easy && len <= q->max_octets && c.ptr[len - 1] != ' ')
-            break;
         *ret_verbatim = false;
         if (!text(q, sf, row, a, &c))
             return false;
@@ -358,7 +360,7 @@ static inline bool value_of(const struct quick_field *q, const struct source_fie
         *ret_verbatim = c.len == len;
         break;
     case SHAPE_DATE:
-        if (len != 10 || !date(c.ptr))
+        if (len != 10 || !date(in->ptr))
             return false;
         break;
     case SHAPE_DATETIME:
@@ -380,6 +382,7 @@ bool source_quick_row(struct source_quick *q, const struct source *s, struct are
     const struct company *company;
     const bool easy = !row->wide && !row->several_lines; /* texts are in normal form, without CR */
     struct cell *values;
+    uint64_t verbatim = 0;
 
     if (!row->regular || row->n != q->header_n)
         return false;
@@ -402,8 +405,9 @@ bool source_quick_row(struct source_quick *q, const struct source *s, struct are
 
         if (!value_of(&q->fields[i], &s->fields[i], row, easy, a, &values[i], &same))
             return false;
-        ret->verbatim |= (uint64_t)same << (i & 63);
+        verbatim |= (uint64_t)same << (i & 63);
     }
+    ret->verbatim = verbatim;
     return true;
 }
 

@@ -6,7 +6,8 @@
 #include <immintrin.h>
 #endif
 
-enum { BLOCK = 64, WINDOW_MIN = 4096 };
+/* A window, its index and its masks stay in the processor's nearest caches. */
+enum { BLOCK = 64, WINDOW_MIN = 2048, WINDOW_USUAL = 16 * 1024 };
 #define IN_QUOTES 0x80000000U
 #define WINDOW_MAX ((size_t)1 << 30)
 
@@ -146,7 +147,7 @@ static void index_window(struct csv_fast *f, const struct csv_input *in, uint64_
     if (!f->limit)
         f->limit = WINDOW_MIN;
     have = have > f->limit ? f->limit : have;
-    f->limit = f->limit < WINDOW_MAX ? f->limit * 4 : WINDOW_MAX;
+    f->limit = f->limit < WINDOW_USUAL ? f->limit * 2 : WINDOW_USUAL;
     blocks = (have + BLOCK - 1) / BLOCK;
     f->from = from;
     f->octets = f->spoiled = have;
@@ -356,6 +357,8 @@ bool csv_fast_row(struct csv_fast *f, struct csv_input *in, uint64_t at, size_t 
             return true;
         if (!ours || f->spoiled < f->octets || f->octets - begin > max)
             break;
+        f->limit =
+            f->octets < WINDOW_MAX ? f->octets * 4 : WINDOW_MAX; /* the row, or what is left of it, is longer */
         if (f->octets - begin == in->len - (size_t)(at - in->base)) { /* the window is all there is */
             if (in->eof)
                 break;
