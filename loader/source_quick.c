@@ -19,6 +19,7 @@ struct seen { /* a cell and what became of it */
 };
 struct quick_field {
     enum shape shape;
+    bool foreign; /* spelled as the file does it: made canonical first, then looked at */
     int column; /* -1 = constant */
     size_t max_octets; /* texts */
     int max_digits, scale; /* numbers: before and behind the point */
@@ -103,8 +104,8 @@ static enum shape shape_of(const struct source *s, const struct source_field *sf
     case FNO_INT:
     case FNO_INT64:
         q->scale = sf->f->type == FNO_REAL ? sf->rule.scale : 0;
-        if (foreign || s->format.group ||
-            (b && b->rule.type != CANON_DECIMAL && (b->rule.type != CANON_INT || q->scale) && !as_text))
+        q->foreign = foreign || s->format.group;
+        if ((b && b->rule.type != CANON_DECIMAL && (b->rule.type != CANON_INT || q->scale) && !as_text))
             return SHAPE_SEEN;
         if (sf->f->type == FNO_INT)
             q->max_digits = 9;
@@ -115,8 +116,8 @@ static enum shape shape_of(const struct source *s, const struct source_field *sf
         return q->max_digits > 0 ? SHAPE_NUMBER : SHAPE_SEEN;
     case FNO_DATE:
     case FNO_UTCDATETIME:
-        if (s->format.date || (b && b->rule.type != CANON_DATE && b->rule.type != CANON_DATETIME) ||
-            (c && c->type != DV_DATETIME))
+        q->foreign = s->format.date != NULL;
+        if ((b && b->rule.type != CANON_DATE && b->rule.type != CANON_DATETIME) || (c && c->type != DV_DATETIME))
             return SHAPE_SEEN;
         return sf->f->type == FNO_DATE ? SHAPE_DATE : SHAPE_DATETIME;
     case FNO_ENUM:
@@ -327,8 +328,9 @@ static void remember_company(struct source_quick *q, const struct source *s, con
 
 /* ---- rows ---- */
 
-static inline bool value_of(const struct quick_field *q, const struct source_field *sf, const struct csv_row *row,
-                            bool easy, struct arena *a, struct cell *ret, bool *ret_verbatim)
+static inline bool value_of(const struct quick_field *q, const struct source_field *sf,
+                            const struct canon_format *format, const struct csv_row *row, bool easy, struct arena *a,
+                            struct cell *ret, bool *ret_verbatim)
 {
     const struct cell *in = &row->cells[q->column < 0 ? 0 : q->column];
     struct cell c = { in->ptr, in->len };
@@ -348,6 +350,13 @@ static inline bool value_of(const struct quick_field *q, const struct source_fie
         ret->len = len;
         return true;
     }
+    if (q->foreign) {
+        const char *why;
+
+        *ret_verbatim = false;
+        if (canon_cell(&sf->rule, format, c, a, &c, &why) != CANON_FINE || !c.len)
+            return false;
+    }
     switch (q->shape) {
     case SHAPE_TEXT:
         *ret_verbatim = false;
@@ -357,10 +366,10 @@ static inline bool value_of(const struct quick_field *q, const struct source_fie
     case SHAPE_NUMBER:
         if (!number(q, &c))
             return false;
-        *ret_verbatim = c.len == len;
+        *ret_verbatim = !q->foreign && c.len == len;
         break;
     case SHAPE_DATE:
-        if (len != 10 || !date(in->ptr))
+        if (c.len != 10 || !date(c.ptr))
             return false;
         break;
     case SHAPE_DATETIME:
@@ -403,7 +412,7 @@ bool source_quick_row(struct source_quick *q, const struct source *s, struct are
     for (size_t i = 0; i < q->n; i++) {
         bool same = true;
 
-        if (!value_of(&q->fields[i], &s->fields[i], row, easy, a, &values[i], &same))
+        if (!value_of(&q->fields[i], &s->fields[i], &s->format, row, easy, a, &values[i], &same))
             return false;
         verbatim |= (uint64_t)same << (i & 63);
     }
