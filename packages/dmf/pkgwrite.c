@@ -635,7 +635,11 @@ static zip_int64_t spool_source(void *arg, void *data, zip_uint64_t n, zip_sourc
     struct spool *s = arg;
 
     switch (cmd) {
-    case ZIP_SOURCE_OPEN: s->reading = fopen(s->path, "rbe"); return s->reading ? 0 : -1;
+    case ZIP_SOURCE_OPEN:
+        s->reading = fopen(s->path, "rbe");
+        if (s->reading) /* libzip asks for 8 kB at a time */
+            (void)setvbuf(s->reading, NULL, _IOFBF, BLOCK_OCTETS);
+        return s->reading ? 0 : -1;
     case ZIP_SOURCE_READ: {
         size_t got = fread(data, 1, n, s->reading);
 
