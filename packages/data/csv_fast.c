@@ -272,6 +272,12 @@ static bool fine(const struct csv_fast *f, const char *w, size_t begin, size_t e
     return found == quotes;
 }
 
+/* Of the first 64 cells; none of the others. */
+static inline uint64_t bit_of(size_t cell)
+{
+    return cell < 64 ? (uint64_t)1 << cell : 0;
+}
+
 /* The row that begins at octet `begin` of the window. False: it has no end in the window, or is not ours (*ret_ours). */
 static bool split(struct csv_fast *f, const char *w, size_t begin, struct csv_fast_row *ret, bool *ret_ours)
 {
@@ -307,11 +313,11 @@ static bool split(struct csv_fast *f, const char *w, size_t begin, struct csv_fa
             if (!*ret_ours)
                 return false;
             quotes += more;
-            quoted |= (uint64_t)1 << (n & 63);
+            quoted |= bit_of(n);
             if (more > 2 || memchr(f->cells[n].ptr, delimiter, f->cells[n].len) ||
                 (lines > 1 &&
                  (memchr(f->cells[n].ptr, '\n', f->cells[n].len) || memchr(f->cells[n].ptr, '\r', f->cells[n].len))))
-                needed |= (uint64_t)1 << (n & 63);
+                needed |= bit_of(n);
         }
         n++;
         cell = w + at + 1;

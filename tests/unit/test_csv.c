@@ -709,14 +709,39 @@ static void quick_is_libcsv(void **state)
     }
 }
 
+/* More cells than a row has bits for. */
+static void quick_many_cells(void **state)
+{
+    struct csv_dialect d = { .delimiter = '|' };
+    char text[400];
+    size_t n = 0;
+
+    (void)state;
+    n += (size_t)snprintf(text, sizeof(text), "h\n");
+    for (int i = 0; i < 70; i++)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s|", i == 65 ? "\"a|b\"" : i == 3 ? "\"q\"" : "x");
+    n += (size_t)snprintf(text + n, sizeof(text) - n, "\"c\nd\"\n");
+    CHECK(csv_pair_same(text, n, &d, 7), "'%s'", text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows),      cmocka_unit_test(seek_anywhere),   cmocka_unit_test(places),
-        cmocka_unit_test(encodings), cmocka_unit_test(dialects),        cmocka_unit_test(header_faults),
-        cmocka_unit_test(ceiling),   cmocka_unit_test(files),           cmocka_unit_test(source_fails),
-        cmocka_unit_test(writing),   cmocka_unit_test(beyond_4_gib),    cmocka_unit_test(open_quote_in_a_large_file),
-        cmocka_unit_test(samples),   cmocka_unit_test(quick_is_libcsv),
+        cmocka_unit_test(rows),
+        cmocka_unit_test(seek_anywhere),
+        cmocka_unit_test(places),
+        cmocka_unit_test(encodings),
+        cmocka_unit_test(dialects),
+        cmocka_unit_test(header_faults),
+        cmocka_unit_test(ceiling),
+        cmocka_unit_test(files),
+        cmocka_unit_test(source_fails),
+        cmocka_unit_test(writing),
+        cmocka_unit_test(beyond_4_gib),
+        cmocka_unit_test(open_quote_in_a_large_file),
+        cmocka_unit_test(samples),
+        cmocka_unit_test(quick_many_cells),
+        cmocka_unit_test(quick_is_libcsv),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
