@@ -319,8 +319,7 @@ static enum ec take_results(void *ctx, const struct dv_bulk_result *r, size_t n,
         struct flying *f = (struct flying *)(uintptr_t)r[i].tag;
 
         if (r[i].outcome == DV_WRITTEN) {
-            if (!w->self_pass)
-                *(r[i].created ? &w->c.created : &w->c.updated) += 1;
+            *(w->self_pass ? &w->c.linked : r[i].created ? &w->c.created : &w->c.updated) += 1;
         } else {
             const struct err *why = r[i].why;
 

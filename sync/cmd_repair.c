@@ -31,6 +31,7 @@ static enum ec write_both(struct app *app, struct pair *p, struct map_ctx *m, st
         return rc;
     out_int(&app->out, NULL, "created", (int64_t)dv.written.created);
     out_int(&app->out, NULL, "updated_dataverse", (int64_t)dv.written.updated);
+    out_int(&app->out, NULL, "linked_dataverse", (int64_t)dv.written.linked);
     out_int(&app->out, NULL, "updated_fno", (int64_t)fno.updated);
     out_int(&app->out, NULL, "refused", (int64_t)(dv.written.refused + dv.refused_existing + fno.refused));
     out_int(&app->out, NULL, "parked", (int64_t)dv.written.parked);

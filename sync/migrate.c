@@ -196,7 +196,8 @@ static enum ec one_map(struct migrating *g, struct map_ctx *m, struct map_outcom
         rc = compare(g, m, &fno, &dv, o, reterr);
     if (!rc && something_to_write(o) && may_write(m)) {
         rc = repair_dataverse(m, g->run, g->d, &o->repair, reterr);
-        if (!rc && (o->repair.written.created || o->repair.written.updated))
+        /* A run that goes on may have nothing left to write but self lookups. */
+        if (!rc && (o->repair.written.created || o->repair.written.updated || o->repair.written.linked))
             rc = compare(g, m, &fno, &dv, o, reterr);
     }
     if (!rc && is_companies(m))

@@ -167,8 +167,9 @@ enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *
     free(p.fields);
     arena_release(&p.a);
     if (!rc)
-        log_info("repair", "%s: Dataverse %llu created, %llu updated, %llu refused, %llu parked", m->cfg->alias,
-                 (unsigned long long)ret->written.created, (unsigned long long)ret->written.updated,
+        log_info("repair", "%s: Dataverse %llu created, %llu updated, %llu linked, %llu refused, %llu parked",
+                 m->cfg->alias, (unsigned long long)ret->written.created, (unsigned long long)ret->written.updated,
+                 (unsigned long long)ret->written.linked,
                  (unsigned long long)(ret->written.refused + ret->refused_existing),
                  (unsigned long long)ret->written.parked);
     return rc;

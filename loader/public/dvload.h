@@ -27,6 +27,7 @@ struct dvload {
 };
 struct dvload_counts {
     uint64_t created, updated, refused, parked, unknown, calls;
+    uint64_t linked; /* rows written in the second pass (self lookups), counted as created or updated or not */
 };
 enum ec dvload_write(struct map_ctx *m, const struct run *run, struct dict *d, const struct dvload *in,
                      struct dvload_counts *ret, struct err *reterr);

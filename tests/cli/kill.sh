@@ -65,17 +65,19 @@ same "every step is reached" "" "$never"
 echo "# $steps steps in migrate, $sync_steps in sync"
 
 kill_at() { # PHASE N
+    over=
     job_start "$W/k"
     cd "$W/k.ws" || exit 1
     if [ "$1" = migrate ]; then
         DMFSYNC_STEP_KILL=$2 dmfsync migrate --execute
+        [ "$2" != "$steps" ] || over=yes # it was over: the same command would be a new load
     else
         dmfsync migrate --execute
         job_edits >/dev/null
         DMFSYNC_STEP_KILL=$2 dmfsync sync --once
     fi
     [ "$STATUS" = 137 ] || echo "# $1 step $2: not killed (status $STATUS)" >>"$W/notes"
-    whole "$1"
+    if [ -n "$over" ]; then job_edits >/dev/null; whole sync; else whole "$1"; fi
     why=
     [ "$STATUS" = 0 ] || why="status $STATUS: $(tail -3 "$W/err")"
     job_contents "$W/k.contents"
@@ -105,6 +107,11 @@ kill_all() { # PHASE STEPS EVERY
     done
 }
 kill_all migrate "$steps" "$every"
+if [ -z "${DMFSYNC_SOAK:-}" ]; then # between the two passes of the last writing, and when all is over
+    for n in $(grep ' bulk_stored$' "$W/trace.migrate" | tail -2 | cut -d' ' -f1) "$steps"; do
+        if mine; then kill_at migrate "$n"; KILLED=$((KILLED + 1)); fi
+    done
+fi
 kill_all sync "$sync_steps" "$sync_every"
 echo "# sent again, in so many of the $KILLED runs: $(sort "$W/again" 2>/dev/null | uniq -c | sort -rn | awk '{ printf "%s %s, ", $2, $1 }')"
 same "killed at $KILLED steps, all continued to the same contents" "$KILLED" "$BAD_FREE"
