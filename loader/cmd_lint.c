@@ -178,6 +178,8 @@ static enum ec lint_one(struct linting *l, struct map_ctx *m, struct err *reterr
     rc = source_open_file(m, p->file, &s, reterr);
     if (!rc)
         rc = spill_new(l->tmp, &p->keys, reterr);
+    if (!rc && l->file && m->cfg->source)
+        rc = lint_rest(p, s, reterr);
     if (!rc)
         rc = scan(l, p, s, reterr);
     if (!rc)
@@ -219,7 +221,7 @@ static enum ec read_parent(struct linting *l, struct map_ctx *m, struct err *ret
 static enum ec reject_again(struct linting *l, struct lint_profile *p, const struct source *s,
                             const struct source_row *r, struct arena *a, struct err *reterr)
 {
-    struct lint_fault f = { .code = "duplicate", .why = "the same key as another row of the file" };
+    struct lint_fault f = { .code = "duplicate", .why = "the same key as another row" };
 
     if (!mask_has(&p->duplicates, r->number) &&
         (r->verdict != SOURCE_GOOD || mask_has(&p->bad, r->number) || !lint_refs_orphan(l->refs, p, r, a, &f)))

@@ -12,6 +12,7 @@ struct key_place {
     uint64_t row, line, offset;
     struct digest folded; /* case only: as F&O and loading see it */
     struct digest exact;
+    bool rest; /* of another file: lint_rest.c */
 };
 
 static bool ascii(struct cell c)
@@ -41,11 +42,20 @@ static struct cell bare(struct cell c, struct arena *a)
     return ret;
 }
 
-enum ec lint_keys_add(struct lint_profile *p, const struct source_row *r, struct arena *a, struct err *reterr)
+static enum ec add_key(struct lint_profile *p, const struct source_row *r, bool rest, struct arena *a,
+                       struct err *reterr)
 {
     const struct binding *b = p->m->b;
     struct digest folded = bind_key_digest(b, r->canon, a), collated = folded;
-    struct key_place place = { r->number, r->line, r->offset, folded, digest_bytes(r->key.ptr, r->key.len) };
+    struct key_place place;
+
+    memset(&place, 0, sizeof(place)); /* its octets are written to a file */
+    place.row = r->number;
+    place.line = r->line;
+    place.offset = r->offset;
+    place.folded = folded;
+    place.exact = digest_bytes(r->key.ptr, r->key.len);
+    place.rest = rest;
 
     if (!ascii(r->key)) {
         struct cell *row = arena_alloc(a, b->n * sizeof(*row));
@@ -56,6 +66,16 @@ enum ec lint_keys_add(struct lint_profile *p, const struct source_row *r, struct
         collated = bind_key_digest(b, row, a);
     }
     return spill_add(p->keys, collated, &place, sizeof(place), reterr);
+}
+
+enum ec lint_keys_add(struct lint_profile *p, const struct source_row *r, struct arena *a, struct err *reterr)
+{
+    return add_key(p, r, false, a, reterr);
+}
+
+enum ec lint_keys_add_rest(struct lint_profile *p, const struct source_row *r, struct arena *a, struct err *reterr)
+{
+    return add_key(p, r, true, a, reterr);
 }
 
 /* The key as the file has it, read again: only for samples. Absent when it cannot be had (compressed files). */
@@ -84,19 +104,17 @@ static void met_again(struct lint_profile *p, struct source *s, const struct key
                       const struct key_place *other, struct arena *a)
 {
     struct lint_fault f = { .severity = LINT_ERROR, .field = p->m->b->fields[p->m->b->key[p->m->b->n_key - 1]].name };
+    const char *of = first->rest ? arena_printf(a, " of %s", p->m->cfg->source) : "";
     bool sample;
 
     if (digest_eq(first->exact, other->exact)) {
         f.code = "duplicate";
-        f.why = arena_printf(a, "the same key as line %llu", (unsigned long long)first->line);
+        f.why = arena_printf(a, "the same key as line %llu%s", (unsigned long long)first->line, of);
     } else {
         f.code = "key_collation";
-        f.why =
-            digest_eq(first->folded, other->folded)
-                ? arena_printf(a, "differs from the key of line %llu only in case", (unsigned long long)first->line)
-                : arena_printf(
-                      a, "differs from the key of line %llu only in accents: one key for Dataverse, two for F&O",
-                      (unsigned long long)first->line);
+        f.why = arena_printf(a, "differs from the key of line %llu%s only in %s", (unsigned long long)first->line, of,
+                             digest_eq(first->folded, other->folded) ? "case"
+                                                                     : "accents: one key for Dataverse, two for F&O");
     }
     sample = lint_wants_sample(p, f.code, f.field);
     mask_add(&p->bad, other->row);
@@ -128,7 +146,8 @@ enum ec lint_keys_finish(struct lint_profile *p, struct err *reterr)
             arena_reset(&a);
             memcpy(&a_place, r[first].p, sizeof(a_place));
             memcpy(&b_place, r[i].p, sizeof(b_place));
-            met_again(p, s, &a_place, &b_place, &a);
+            if (!b_place.rest)
+                met_again(p, s, &a_place, &b_place, &a);
         }
     }
     spill_free(p->keys);

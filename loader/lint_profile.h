@@ -23,6 +23,7 @@ struct lint_rule {
     enum lint_severity severity;
     uint64_t n;
     char *why; /* of the first row */
+    bool various; /* other rows have other reasons */
     char *samples[LINT_MAX_SAMPLES];
     size_t n_samples;
     struct lint_value *values; /* of enums, value maps and companies: how often each */
@@ -85,9 +86,14 @@ void lint_fault(struct lint_profile *p, enum lint_severity severity, const char 
 
 /* ---- lint_keys.c: keys that meet again, exactly or under the services' collations ---- */
 enum ec lint_keys_add(struct lint_profile *p, const struct source_row *r, struct arena *a, struct err *reterr);
+/* The same for a row outside of the file that is checked: it counts as there first, and is no finding itself. */
+enum ec lint_keys_add_rest(struct lint_profile *p, const struct source_row *r, struct arena *a, struct err *reterr);
 /* The key of the row at this place, read again: only for samples. Absent when it cannot be had (compressed files). */
 struct cell lint_key_at(struct lint_profile *p, uint64_t row, uint64_t line, uint64_t offset, struct arena *a);
 enum ec lint_keys_finish(struct lint_profile *p, struct err *reterr);
+
+/* ---- lint_rest.c: keys of the source's other rows, before those of a corrected reject file ---- */
+enum ec lint_rest(struct lint_profile *p, const struct source *rejects, struct err *reterr);
 
 /* ---- lint_refs.c: values of lookups that no parent row has ---- */
 struct lint_refs;

@@ -19,6 +19,7 @@ struct lint_rejects {
     struct strbuf held;
     bool *data; /* per column of the source: not one of ours from an earlier time */
     size_t n_columns;
+    size_t at_file, at_line; /* columns of the first rejection, in a file that was corrected and is still wrong */
     char delimiter;
     uint64_t rows;
 };
@@ -35,10 +36,15 @@ static void put_header(struct lint_rejects *rj, const struct source *s)
     const struct cell *header = csv_header(s->csv, &rj->n_columns);
     bool first = true;
 
+    rj->at_file = rj->at_line = rj->n_columns;
     rj->data = xcalloc(rj->n_columns + 1, sizeof(*rj->data));
     strbuf_adds(&rj->held, "\xEF\xBB\xBF"); /* UTF-8, whatever the source's encoding was */
     for (size_t i = 0; i < rj->n_columns; i++) {
         rj->data[i] = !ours(header[i]);
+        if (cell_is(header[i], SOURCE_REJECT_PREFIX "file"))
+            rj->at_file = i;
+        if (cell_is(header[i], SOURCE_REJECT_PREFIX "line"))
+            rj->at_line = i;
         if (!rj->data[i])
             continue;
         if (!first)
@@ -105,6 +111,22 @@ static enum ec flush(struct lint_rejects *rj, struct err *reterr)
     return rc;
 }
 
+/* Where the row stands in the source; of a corrected reject file that is wrong still: where it stood first. */
+static void put_place(struct lint_profile *p, struct lint_rejects *rj, const struct source_row *r)
+{
+    bool again = cell_absent(r->raw_text) && rj->at_file < r->n_raw && rj->at_line < r->n_raw &&
+                 !cell_blank(r->raw[rj->at_file]) && !cell_blank(r->raw[rj->at_line]);
+
+    strbuf_addc(&rj->held, rj->delimiter);
+    csv_add(&rj->held, again ? r->raw[rj->at_file] : cell_of(p->file), rj->delimiter);
+    strbuf_addc(&rj->held, rj->delimiter);
+    if (again)
+        csv_add(&rj->held, r->raw[rj->at_line], rj->delimiter);
+    else
+        strbuf_addf(&rj->held, "%llu", (unsigned long long)r->line);
+    strbuf_addc(&rj->held, rj->delimiter);
+}
+
 static void put_why(struct lint_profile *p, struct lint_rejects *rj, const struct source_row *r,
                     const struct lint_fault *faults, size_t n)
 {
@@ -117,9 +139,7 @@ static void put_why(struct lint_profile *p, struct lint_rejects *rj, const struc
         strbuf_addf(&reasons, "%s" CELL_FMT "%s%s", reasons.len ? "; " : "", CELL_ARG(faults[i].field),
                     cell_blank(faults[i].field) ? "" : ": ", faults[i].why);
     }
-    strbuf_addc(&rj->held, rj->delimiter);
-    csv_add(&rj->held, cell_of(p->file), rj->delimiter);
-    strbuf_addf(&rj->held, "%c%llu%c", rj->delimiter, (unsigned long long)r->line, rj->delimiter);
+    put_place(p, rj, r);
     csv_add(&rj->held, (struct cell){ strbuf_str(&rules), rules.len }, rj->delimiter);
     strbuf_addc(&rj->held, rj->delimiter);
     csv_add(&rj->held, (struct cell){ strbuf_str(&reasons), reasons.len }, rj->delimiter);
