@@ -8,39 +8,49 @@ enum { MAX_RULES = 1024, VALUE_SHOWN = 60, VALUES_SHOWN = 10 };
 
 static const struct {
     const char *code, *todo;
+    const char *why; /* of all its rows together, where their own reasons differ */
 } REMEDIES[] = {
     { "csv",
-      "correct the line: a field with a quote, delimiter or line break stands in quotes, quotes in it are doubled" },
-    { "company", "fill DATAAREAID with a legal entity of F&O, or give const.DATAAREAID or one company in companies" },
+      "correct the line: a field with a quote, delimiter or line break stands in quotes, quotes in it are doubled",
+      "the line cannot be split into fields" },
+    { "company", "fill DATAAREAID with a legal entity of F&O, or give const.DATAAREAID or one company in companies",
+      "the company is blank or unknown" },
     { "company_dataverse",
       "create the company in Dataverse (create_companies = yes in the map of Legal entities) or leave it "
-      "out of companies" },
-    { "company_team", "set the company's default owning team in Dataverse: rows are owned by it" },
-    { "date", "correct the value, or the pattern of dates in source_format (date:M/d/yyyy H:mm)" },
-    { "date_range", "correct the value, or leave it empty where it means no date" },
-    { "decimal", "correct the value, or decimal: and group: in source_format" },
-    { "decimal_range", "correct the value" },
-    { "integer", "correct the value" },
-    { "guid", "correct the value" },
-    { "enum", "use the elements' names; labels need enum:label in source_format" },
-    { "value_map", "add the element to the map's value map ('map enums' proposes it), or correct the value" },
-    { "value", "correct the value" },
-    { "length", "shorten the text, or make the column longer" },
-    { "range", "correct the value, or widen the column's range" },
-    { "control", "remove the character" },
-    { "key", "fill the key field" },
+      "out of companies",
+      NULL },
+    { "company_team", "set the company's default owning team in Dataverse: rows are owned by it", NULL },
+    { "date", "correct the value, or the pattern of dates in source_format (date:M/d/yyyy H:mm)", "not a date" },
+    { "date_range", "correct the value, or leave it empty where it means no date", "a date out of range" },
+    { "decimal", "correct the value, or decimal: and group: in source_format", "not a number" },
+    { "decimal_range", "correct the value", "a number out of range" },
+    { "integer", "correct the value", "not a whole number, or one out of range" },
+    { "guid", "correct the value", "not a GUID" },
+    { "enum", "use the elements' names; labels need enum:label in source_format", "no element of the enum" },
+    { "value_map", "add the element to the map's value map ('map enums' proposes it), or correct the value",
+      "not in the value map" },
+    { "value", "correct the value", "not of the field's type" },
+    { "length", "shorten the text, or make the column longer", "longer than the column holds" },
+    { "range", "correct the value, or widen the column's range", "outside the column's range" },
+    { "control", "remove the character", "a control character" },
+    { "key", "fill the key field", "a field of the key is blank" },
     { "format",
-      "set data_format = XML-Element, which carries every text, or csv_quotes = doubled where F&O reads that" },
-    { "duplicate", "keep one of the rows" },
-    { "key_collation", "give one of them another key: the services take both for the same record" },
-    { "orphan", "add the row to the parent's source, load the parent first, or correct the value" },
-    { "orphan_unchecked", "run lint with both services reachable" },
-    { "blanks", "trim the value: F&O drops trailing blanks, and keys and lookups compare without them" },
-    { "formula", "make sure that it is text: a spreadsheet would run it" },
-    { "non_bmp", "check that F&O and its reports show the character" },
-    { "invisible", "remove the character, or two texts that look alike will differ" },
-    { "precision", "round in the source, or expect the rounded value on the other side" },
-    { "doubled_quote", "make sure that the environment's CSV format reads doubled qualifiers, else use XML-Element" },
+      "set data_format = XML-Element, which carries every text, or csv_quotes = doubled where F&O reads that",
+      "text that the data format does not carry" },
+    { "duplicate", "keep one of the rows", "the same key as an earlier line" },
+    { "key_collation", "give one of them another key: the services take both for the same record",
+      "a key that differs from an earlier one in case or accents only" },
+    { "orphan", "add the row to the parent's source, load the parent first, or correct the value", NULL },
+    { "orphan_unchecked", "run lint with both services reachable", NULL },
+    { "blanks", "trim the value: F&O drops trailing blanks, and keys and lookups compare without them",
+      "blanks around the value" },
+    { "formula", "make sure that it is text: a spreadsheet would run it", NULL },
+    { "non_bmp", "check that F&O and its reports show the character", NULL },
+    { "invisible", "remove the character, or two texts that look alike will differ", "an invisible character" },
+    { "precision", "round in the source, or expect the rounded value on the other side",
+      "more decimals than the column keeps" },
+    { "doubled_quote", "make sure that the environment's CSV format reads doubled qualifiers, else use XML-Element",
+      NULL },
 };
 
 static const char *todo_of(const char *code)
@@ -49,6 +59,15 @@ static const char *todo_of(const char *code)
         if (!strcmp(REMEDIES[i].code, code))
             return REMEDIES[i].todo;
     return "correct the value";
+}
+
+/* The reason of the first row is not told of rows that have another one. */
+static const char *why_of(const struct lint_rule *r)
+{
+    for (size_t i = 0; r->various && i < COUNT(REMEDIES); i++)
+        if (!strcmp(REMEDIES[i].code, r->code) && REMEDIES[i].why)
+            return REMEDIES[i].why;
+    return r->various ? "various reasons" : r->why;
 }
 
 static bool keeps_values(const char *code)
@@ -128,6 +147,7 @@ void profile_add(struct lint_profile *p, const struct lint_fault *f, uint64_t n,
     struct lint_rule *r = rule_of(p, f);
 
     r->n += n;
+    r->various = r->various || (f->why && strcmp(r->why, f->why) != 0);
     if (keeps_values(f->code))
         add_value(r, cell_absent(f->value) ? CELL_LIT("") : f->value, n);
     if (r->n_samples < p->want_samples && r->n_samples < LINT_MAX_SAMPLES) {
@@ -155,8 +175,8 @@ static void print_values(struct output *out, const struct lint_rule *r, struct j
         out_str(out, v, "value", r->values[i].text);
         out_int(out, v, "rows", (int64_t)r->values[i].n);
         if (i < VALUES_SHOWN)
-            strbuf_addf(&text, "%s'%.60s' %llu", i ? ", " : "", r->values[i].text,
-                        (unsigned long long)r->values[i].n);
+            strbuf_addf(&text, "%s'%.*s' %llu", i ? ", " : "", shown_octets(cell_of(r->values[i].text)),
+                        r->values[i].text, (unsigned long long)r->values[i].n);
     }
     out_int(out, ro, "other_values_rows", (int64_t)r->other_values);
     if (r->n_values > VALUES_SHOWN)
@@ -178,11 +198,11 @@ static void print_rule(struct lint_profile *p, const struct lint_rule *r, struct
     out_str(out, ro, "severity", severity);
     out_int(out, ro, "rows", (int64_t)r->n);
     out_str(out, ro, "share", arena_printf(&out->arena, "%.4f%%", share));
-    out_str(out, ro, "why", r->why);
+    out_str(out, ro, "why", why_of(r));
     out_str(out, ro, "todo", todo_of(r->code));
     samples = out_array(out, ro, "samples");
-    out_line(out, "  %-8s %-16s %-28s %8llu rows  %7.3f %%  %s", severity, r->code, r->field,
-             (unsigned long long)r->n, share, r->why);
+    out_line(out, "  %-8s %-17s %-28s %8llu row%s  %7.3f %%  %s", severity, r->code, r->field,
+             (unsigned long long)r->n, r->n == 1 ? " " : "s", share, why_of(r));
     print_values(out, r, ro);
     for (size_t k = 0; k < r->n_samples; k++) {
         out_line(out, "      %s", r->samples[k]);
@@ -205,16 +225,20 @@ void lint_print(struct lint_profile *p, struct json *list)
     out_int(out, o, "other_companies", (int64_t)p->other);
     out_str(out, o, "reject_file", p->reject_path);
     rules = out_array(out, o, "rules");
-    out_line(out, "%s: %llu rows in %s, %llu would be rejected%s", p->m->cfg->alias, (unsigned long long)p->rows,
-             p->file, (unsigned long long)p->bad.set, p->other ? ", some are of companies not listed" : "");
+    out_line(out, "%s: %llu rows in %s, %llu would be rejected%s%s", p->m->cfg->alias, (unsigned long long)p->rows,
+             p->file, (unsigned long long)p->bad.set,
+             p->blocked ? arena_printf(&out->arena, ", %llu wait for companies that Dataverse is not ready for",
+                                       (unsigned long long)p->blocked)
+                        : "",
+             p->other ? ", some are of companies not listed" : "");
     for (int severity = LINT_ERROR; severity <= LINT_WARNING; severity++)
         for (size_t i = 0; i < p->n_rules; i++)
             if ((int)p->rules[i]->severity == severity)
                 print_rule(p, p->rules[i], rules);
     if (p->reject_path)
-        out_line(out,
-                 "  the %llu rows are in %s: correct them there, then check with 'dmfsync lint --rejects FILE %s'",
-                 (unsigned long long)p->reject_rows, p->reject_path, p->m->cfg->alias);
+        out_line(out, "  %s %llu row%s in %s: correct there, then check with 'dmfsync lint --rejects %s %s'",
+                 p->reject_rows == 1 ? "the" : "all", (unsigned long long)p->reject_rows,
+                 p->reject_rows == 1 ? " is" : "s are", p->reject_path, p->reject_path, p->m->cfg->alias);
 }
 
 void lint_release(struct lint_profile *p)

@@ -90,6 +90,12 @@ same "and the hazard is told" 1 "$(rule doubled_quote)"
 DMFSYNC_LOAD_DATA_FORMAT=XML-Element dmfsync --dir "$ws" --json lint customers
 same "XML carries them without a word" "0|0" "$(rule format)|$(rule doubled_quote)"
 
+# ---- rows of one rule that have several reasons ----
+{ cat "$W/header"; row WHY-1 "A" 1 "" "" "2/30/2020 0:00"; row WHY-2 "B" 1 "" "" "yesterday"; } >"$ws/sources/customers.csv"
+run 10 "two dates that are none" --dir "$ws" --json lint customers
+same "the rule does not tell the first one's reason of both" "2|not a date" \
+    "$(rule date)|$(jsql "select json_extract(value, '\$.why') from json_each(j, '\$.data.maps[0].rules')")"
+
 # ---- the reject file, corrected, goes round ----
 rm -f "$ws"/.dmfsync/rejects/*
 { cat "$W/header"; row FIX-1 "Fine" 1 "" "" ""; row FIX-2 "Wrong date" 1 "" "" "13/13/2020 0:00"; row FIX-2 "Twice" 1 "" "" "13/14/2020 0:00"; row FIX-1 "Dup" 1 "" "" ""; } >"$ws/sources/customers.csv"
@@ -99,6 +105,13 @@ same "three rows are in it" 4 "$(wc -l <"$rejects")"
 sed -i 's|13/13/2020|12/13/2020|; s|FIX-2,Twice|FIX-3,Twice|; s|13/14/2020|12/14/2020|' "$rejects"
 sed 's|FIX-1,Dup|FIX-4,Dup|' "$rejects" >"$W/fixed.csv"
 sed 's|12/14/2020|14/14/2020|' "$W/fixed.csv" >"$W/half.csv"
+run 10 "a key that the rest of the source has is told" --dir "$ws" --json lint --rejects "$rejects" customers
+same "with its place" "1|$rejects:4 (usmf|FIX-1): the same key as line 2 of sources/customers.csv" "$(rule duplicate)|$(sample duplicate)"
+again=$(json '$.data.maps[0].reject_file')
+same "a second reject file tells where the row stood first" "sources/customers.csv,5" \
+    "$(tail -1 "$again" | grep -o 'sources/customers.csv,[0-9]*')"
+run 10 "and goes round like the first" --dir "$ws" --json lint --rejects "$again" customers
+same "with the key still there" 1 "$(rule duplicate)"
 run 10 "a half corrected one is told" --dir "$ws" --json lint --rejects "$W/half.csv" customers
 same "with what is left" "1|$W/half.csv" "$(json '$.data.maps[0].rejected')|$(json '$.data.maps[0].file')"
 run 0 "the corrected one passes" --dir "$ws" --json lint --rejects "$W/fixed.csv" customers
