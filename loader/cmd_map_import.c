@@ -36,6 +36,10 @@ enum ec cmd_map_import(struct app *app, struct err *reterr)
         rc = map_store_all(app, &imp, reterr);
         if (!rc && failed)
             rc = err_set(reterr, EC_ROWS, "%zu of %zu files could not be read", failed, o->n_args);
+        if (!rc && !imp.n) { /* files that are right and hold no map: properties, an answer without rows */
+            rc = err_set(reterr, EC_FORMAT, "no map is in what was named");
+            err_hint(reterr, "give the maps' documents, an export with rows, or use 'dmfsync map pull'");
+        }
     }
     import_release(&imp);
     return rc;

@@ -72,8 +72,12 @@ static enum ec choose(struct app *app, struct pull *p, struct err *reterr)
             return err_set(reterr, EC_USAGE, "--all names every map already");
         for (size_t k = 0; k < n; k++)
             want(p, all[k].label, all[k].set);
-        if (!n)
-            return err_set(reterr, EC_NOTFOUND, "the environment has no saved map");
+        if (!n) {
+            err_set(reterr, EC_STATE, "the environment has no saved map");
+            return err_hint(reterr,
+                            "save or enable maps on the dual-write page, or take them from a solution zip with "
+                            "'dmfsync map import FILE --add'");
+        }
         return EC_OK;
     }
     for (size_t k = 0; k < o->n_args && !rc; k++)

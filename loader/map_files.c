@@ -132,6 +132,11 @@ static enum ec take_import(struct map_files *f, const char *name, struct err *re
         m->selected = m->imported = true;
         taken++;
     }
+    if (!rc && !imp->n && imp->n_notes) { /* what lies beside documents: their properties, an answer without rows */
+        for (size_t i = 0; i < imp->n_notes; i++)
+            out_warn(&f->app->out, CELL_FMT, CELL_ARG(imp->notes[i]));
+        return EC_OK;
+    }
     if (!rc && !taken) {
         err_set(reterr, EC_FORMAT, "'%s' holds no map", name);
         return err_hint(reterr,
@@ -167,6 +172,14 @@ static enum ec take_argument(struct map_files *f, const char *name, struct err *
     return check_size(read, name, reterr);
 }
 
+static bool any_selected(const struct map_files *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->v[i].selected)
+            return true;
+    return false;
+}
+
 enum ec map_files_open(struct app *app, struct map_files **ret, struct err *reterr)
 {
     struct map_files *f = xcalloc(1, sizeof(*f));
@@ -177,9 +190,13 @@ enum ec map_files_open(struct app *app, struct map_files **ret, struct err *rete
     rc = read_workspace(f, reterr);
     for (size_t i = 0; i < app->opt->n_args && !rc; i++)
         rc = take_argument(f, app->opt->args[i], reterr);
-    if (!rc && !f->n) {
+    if (!rc && app->opt->n_args && !any_selected(f)) {
+        rc = err_set(reterr, EC_FORMAT, "no map is in what was named");
+        err_hint(reterr, "expected is a map document, an answer of msdyn_dualwriteentitymaps or a solution zip");
+    } else if (!rc && !f->n) {
         rc = err_set(reterr, EC_CONFIG, "no maps are configured in '%s'", app->cfg.path);
-        err_hint(reterr, "add a section [map.ALIAS] with name and file, or name the file of a map");
+        err_hint(reterr, "add a section [map.ALIAS] with name and file ('dmfsync map pull --all --add' does), or "
+                         "name the file of a map");
     }
     f->maps = arena_alloc(&f->arena, (f->n + 1) * sizeof(*f->maps));
     for (size_t i = 0; i < f->n; i++)

@@ -108,9 +108,11 @@ static enum ec by_date(struct dv_maps *m, struct live_map *ret, struct err *rete
         if (!highest || map_version_compare(highest->version, r->version) < 0)
             highest = r;
     }
-    if (!versions)
-        return err_set(reterr, EC_NOTFOUND, "%s: the environment has no saved map of this name",
-                       name_of(m, ret->label, ret->set));
+    if (!versions) {
+        err_set(reterr, EC_NOTFOUND, "%s: the environment has no saved map of this name",
+                name_of(m, ret->label, ret->set));
+        return err_hint(reterr, "save the map on the dual-write page, or look up its name there");
+    }
     if (!best) {
         err_set(reterr, EC_STATE, "%s: only the parked version 9.9.9.9 is saved, and it does not run",
                 name_of(m, ret->label, ret->set));

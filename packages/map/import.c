@@ -331,7 +331,7 @@ enum ec import_text(struct import *i, const char *what, const char *p, size_t n,
     size_t found = 0;
     enum ec rc;
 
-    if (n >= 4 && !memcmp(p, "PK\3\4", 4))
+    if (n >= 4 && (!memcmp(p, "PK\3\4", 4) || !memcmp(p, "PK\5\6", 4))) /* the second one: a zip without members */
         return import_zip(i, what, p, n, 0, reterr);
     if (import_from_utf16(p, n, &decoded)) {
         p = strbuf_str(&decoded);
@@ -346,6 +346,10 @@ enum ec import_text(struct import *i, const char *what, const char *p, size_t n,
         }
     } else {
         rc = take_json(i, what, t.ptr, t.len, reterr);
+        if (rc == EC_FORMAT)
+            err_hint(reterr,
+                     "a map comes as JSON (a document, rows of msdyn_dualwriteentitymaps) or in a solution zip; was "
+                     "the file cut off, or is it another one?");
     }
     strbuf_release(&decoded);
     return rc;

@@ -193,7 +193,8 @@ enum ec import_zip(struct import *i, const char *what, const char *p, size_t n, 
     if (src)
         w.zip = zip_open_from_source(src, ZIP_RDONLY, &ze);
     if (!w.zip) {
-        rc = err_set(reterr, EC_FORMAT, "%s is not a zip: %s", w.what, zip_error_strerror(&ze));
+        rc = err_set(reterr, EC_FORMAT, "%s is not a whole zip: %s", w.what, zip_error_strerror(&ze));
+        err_hint(reterr, "the file begins like a zip but was cut off or damaged: export or copy it again");
         zip_source_free(src);
         goto out;
     }
