@@ -22,6 +22,27 @@ static enum ec check_options(struct app *app, bool *ret_dot, struct err *reterr)
     return EC_OK;
 }
 
+/* A name that is no map of this plan would change nothing. */
+static enum ec check_rows(struct app *app, const struct plan *pl, struct err *reterr)
+{
+    for (size_t i = 0; i < app->opt->n_own; i++) {
+        const char *value = app->opt->own[i].value, *at = strchr(value, '=');
+        struct cell name = { value, at ? (size_t)(at - value) : 0 };
+        bool known = false;
+
+        if (strcmp(app->opt->own[i].name, "--rows") || !at)
+            continue;
+        for (size_t k = 0; k < pl->n && !known; k++)
+            known = cell_ieq(name, cell_of(pl->maps[k].m->cfg->alias)) || cell_ieq(name, pl->maps[k].m->map->name);
+        if (!known) {
+            err_set(reterr, EC_USAGE, "--rows %s: no map of this plan is called '" CELL_FMT "'", value,
+                    CELL_ARG(name));
+            return err_hint(reterr, "give the alias or the full name, as the plan shows them");
+        }
+    }
+    return EC_OK;
+}
+
 static enum ec open_plan(struct app *app, struct plan *pl, struct err *reterr)
 {
     unsigned source = option_given(app, "--offline") ? PAIR_CACHED : PAIR_LIVE;
@@ -57,6 +78,8 @@ enum ec cmd_plan(struct app *app, struct err *reterr)
         rc = option_int(app, "--upload", 16, 1, 1000000, &pl.upload_mbit, reterr);
     if (!rc)
         rc = open_plan(app, &pl, reterr);
+    if (!rc)
+        rc = check_rows(app, &pl, reterr);
     if (!rc && dot) {
         plan_dot(&pl);
     } else if (!rc) {

@@ -45,6 +45,7 @@ same "and no more" "customer_groups legal_entities payment_days payment_schedule
     "$(jsql "select group_concat(v, ' ') from (select json_extract(value, '\$.alias') as v from json_each(j, '\$.data.maps') order by 1)")"
 
 # ---- limits ----
+plan 2 "rows for a map that is not there are refused" --rows nosuch=3
 DMFSYNC_LOAD_PACKAGE_ROWS=50000
 plan 0 "three million customers" customers --rows customers=3000000
 same "meet the limits" "daily_entitlement initial_sync_rows second_pass single_threaded" "$(limits)"
