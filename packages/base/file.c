@@ -98,6 +98,14 @@ enum ec file_write_atomic(const char *path, const void *p, size_t n, unsigned mo
     return rc;
 }
 
+/* Trying again helps against a failing disk only. */
+static enum ec unreadable(int errnum)
+{
+    return errnum == ENOENT                                                                      ? EC_NOTFOUND
+           : errnum == EISDIR || errnum == EACCES || errnum == ENOTDIR || errnum == ENAMETOOLONG ? EC_CONFIG
+                                                                                                 : EC_IO;
+}
+
 enum ec file_read(const char *path, size_t max, struct strbuf *out, struct err *reterr)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -106,14 +114,14 @@ enum ec file_read(const char *path, size_t max, struct strbuf *out, struct err *
     enum ec rc = EC_OK;
 
     if (fd < 0)
-        return err_errno(reterr, errno == ENOENT ? EC_NOTFOUND : EC_IO, errno, "open '%s'", path);
+        return err_errno(reterr, unreadable(errno), errno, "open '%s'", path);
     for (;;) {
         ssize_t r = read(fd, buf, sizeof(buf));
 
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0) {
-            rc = err_errno(reterr, EC_IO, errno, "read '%s'", path);
+            rc = err_errno(reterr, unreadable(errno), errno, "read '%s'", path);
             break;
         }
         if (r == 0)
