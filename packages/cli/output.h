@@ -43,7 +43,8 @@ void out_str(struct output *o, struct json *obj, const char *name, const char *v
 void out_cell(struct output *o, struct json *obj, const char *name, struct cell value);
 void out_int(struct output *o, struct json *obj, const char *name, int64_t value);
 void out_bool(struct output *o, struct json *obj, const char *name, bool value);
-/* A table for people: columns with headers, numbers right-aligned, cut to the width with "…". */
+/* A table for people: columns with headers, numbers right-aligned, cut to the width with "…"; where too little would be left
+ * of a column, each row takes several lines. */
 struct table;
 struct table *table_new(struct output *o, const char *const *headers, size_t n,
                         const char *align); /* "lrr": l or r */

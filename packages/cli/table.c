@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { COLUMNS_MAX = 32, NARROWEST = 8 };
+/* A column that needs more than READABLE is cut down to that; where less would be left of it, rows take several lines. */
+enum { COLUMNS_MAX = 32, NARROWEST = 8, READABLE = 16, INDENT = 6 };
 
 struct table {
     struct output *o;
@@ -59,10 +61,11 @@ void table_cell(struct table *t, const char *fmt, ...)
     put(t, (struct cell){ text, (size_t)n });
 }
 
-/* Takes columns off the widest left-aligned column until the table fits. */
-static void fit(const struct table *t, size_t *width)
+/* Takes columns off the widest left-aligned column until the table fits. False = not without cutting one beyond reading. */
+static bool fit(const struct table *t, size_t *width)
 {
     size_t total = 0, limit = t->o->width > 0 ? (size_t)t->o->width : SIZE_MAX;
+    bool readable = true;
 
     for (size_t i = 0; i < t->n; i++)
         total += width[i] + (i ? 2 : 0);
@@ -73,9 +76,30 @@ static void fit(const struct table *t, size_t *width)
             if (t->align[i] == 'l' && width[i] > NARROWEST && (widest == t->n || width[i] > width[widest]))
                 widest = i;
         if (widest == t->n)
-            return; /* nothing left to cut: numbers are never shortened */
+            return false; /* nothing left to cut: numbers are never shortened */
+        readable = readable && width[widest] > READABLE;
         width[widest]--;
         total--;
+    }
+    return readable;
+}
+
+/* Columns keep their width and go to further lines of the row, indented, where the line is full. */
+static void fold(const struct table *t, size_t *width, bool *ends)
+{
+    size_t limit = (size_t)t->o->width, used = 0;
+
+    for (size_t i = 0; i < t->n; i++) {
+        size_t most = limit > INDENT + NARROWEST ? limit - INDENT : NARROWEST;
+
+        if (t->align[i] == 'l' && width[i] > most)
+            width[i] = most;
+        if (i && used + 2 + width[i] > limit) {
+            ends[i - 1] = true;
+            used = INDENT + width[i];
+        } else {
+            used += (i ? 2 : 0) + width[i];
+        }
     }
 }
 
@@ -100,7 +124,8 @@ static void print_cell(struct strbuf *line, struct cell c, size_t width, char al
 
 void table_print(struct table *t)
 {
-    size_t width[COLUMNS_MAX] = { 0 };
+    size_t width[COLUMNS_MAX] = { 0 }, natural[COLUMNS_MAX];
+    bool ends[COLUMNS_MAX] = { false };
     struct strbuf line = STRBUF(0);
 
     for (size_t i = 0; i < t->used; i++) {
@@ -109,14 +134,20 @@ void table_print(struct table *t)
         if (w > width[i % t->n])
             width[i % t->n] = w;
     }
-    fit(t, width);
+    memcpy(natural, width, sizeof(natural));
+    if (!fit(t, width)) {
+        memcpy(width, natural, sizeof(natural));
+        fold(t, width, ends);
+    }
     if (!t->o->json && !t->o->quiet) {
         progress_erase(t->o);
         for (size_t i = 0; i < t->used; i++) {
-            bool last = i % t->n == t->n - 1 || i + 1 == t->used;
+            bool last = i % t->n == t->n - 1 || i + 1 == t->used, ended = ends[i % t->n];
 
-            print_cell(&line, t->cells[i], width[i % t->n], t->align[i % t->n], last);
-            strbuf_adds(&line, last ? "\n" : "  ");
+            print_cell(&line, t->cells[i], width[i % t->n], t->align[i % t->n], last || ended);
+            strbuf_adds(&line, last ? "\n" : ended ? "" : "  ");
+            if (ended && !last)
+                strbuf_addf(&line, "\n%*s", INDENT, "");
         }
         fwrite(strbuf_str(&line), 1, line.len, stdout);
     }

@@ -140,7 +140,7 @@ static void tables(void **state)
     struct table *t;
 
     (void)state;
-    for (int width = 0; width <= 24; width += 24) {
+    for (int width = 0; width <= 32; width += 16) {
         output_init(&o, false, false, true);
         o.width = width;
         begin();
@@ -159,12 +159,18 @@ static void tables(void **state)
                       "Customers V3 (accounts)  20400  parity\n"
                       "東京 [31m                    7  drift\n",
                       "whole");
+        else if (width == 32)
+            CHECK_STR(strbuf_str(&got),
+                      "map                rows  verdict\n"
+                      "Customers V3 (a…  20400  parity\n"
+                      "東京 [31m             7  drift\n",
+                      "cut");
         else
             CHECK_STR(strbuf_str(&got),
-                      "map        rows  verdict\n"
-                      "Custome…  20400  parity\n"
-                      "東京 [3…      7  drift\n",
-                      "cut");
+                      "map\n       rows\n      verdict\n"
+                      "Customers…\n      20400\n      parity\n"
+                      "東京 [31m\n          7\n      drift\n",
+                      "several lines a row, when a column would be cut beyond reading");
         output_release(&o);
     }
     output_init(&o, false, true, true);
