@@ -20,6 +20,10 @@ static void refused(struct doctor *d, const char *side, struct err *e, const cha
     bool directory = strstr(e->msg, "AADSTS") != NULL;
 
     if (e->code != EC_AUTH) {
+        if (e->code == EC_FNO || e->code == EC_DATAVERSE)
+            err_hint(e, "is url in dmfsync.ini the address of %s? another server answers otherwise", side);
+        else if (ec_transient(e->code))
+            err_hint(e, "check url in dmfsync.ini and the environment's state, then run this again");
         doctor_error(d, check, e);
     } else if (directory) {
         doctor_fail(d, EC_AUTH, check, arena_printf(&a, "no token (%s): %s", NO_TOKEN, e->msg), e->hint);

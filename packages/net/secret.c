@@ -52,9 +52,11 @@ static enum ec from_command(const char *command, struct strbuf *out, struct err 
     close(fds[0]);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status))
-        return err_set(reterr, EC_CONFIG, "client_secret_command ended with status %d",
-                       WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+        err_set(reterr, EC_CONFIG, "client_secret_command ended with status %d",
+                WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        return err_hint(reterr, "run the command by hand: it must print the secret and end with status 0");
+    }
     return EC_OK;
 }
 
@@ -66,14 +68,19 @@ enum ec secret_read(const struct auth_config *cfg, struct strbuf *out, struct er
         strbuf_adds(out, cfg->secret);
     } else if (cfg->secret_file) {
         rc = file_read(cfg->secret_file, MAX_SECRET, out, reterr);
-        if (rc)
+        if (rc) {
             rc = err_ctx(reterr, EC_CONFIG, "read the client secret");
+            err_hint(reterr,
+                     "put the secret's value into the file that client_secret_file names, readable for this user");
+        }
     } else {
         rc = from_command(cfg->secret_command, out, reterr);
     }
     while (!rc && out->len && (out->buf[out->len - 1] == '\n' || out->buf[out->len - 1] == '\r'))
         out->buf[--out->len] = 0;
-    if (!rc && !out->len)
+    if (!rc && !out->len) {
         rc = err_set(reterr, EC_CONFIG, "the client secret of %s is empty", cfg->client_id);
+        err_hint(reterr, "store the secret's value in the file, or let the command print it");
+    }
     return rc;
 }

@@ -367,6 +367,8 @@ static enum judged no_answer(struct attempt *t, enum ec *rc, struct err *reterr)
     if (t->tries > 1) {
         *rc = err_ctx(reterr, EC_NET, "no answer from %s after %d tries in %lld s", t->s->name, t->tries,
                       (long long)((clock_mono_ms() - t->began_ms) / 1000));
+        err_hint(reterr,
+                 "check url in dmfsync.ini, the network and the environment's state, then run the same again");
     }
     return JUDGED_DONE;
 }
