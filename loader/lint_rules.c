@@ -11,7 +11,8 @@ static const struct {
     const char *why; /* of all its rows together, where their own reasons differ */
 } REMEDIES[] = {
     { "csv",
-      "correct the line: a field with a quote, delimiter or line break stands in quotes, quotes in it are doubled",
+      "correct the line: a field with a quote, delimiter or line break stands in quotes, quotes in it are doubled; "
+      "a file in another encoding needs encoding: in source_format",
       "the line cannot be split into fields" },
     { "company", "fill DATAAREAID with a legal entity of F&O, or give const.DATAAREAID or one company in companies",
       "the company is blank or unknown" },

@@ -207,6 +207,20 @@ static void index_fields(struct source *s)
     }
 }
 
+/* A header of a single column that holds another delimiter; the name is that of source_format. */
+static const char *other_delimiter(struct cell header)
+{
+    static const struct {
+        char c;
+        const char *name;
+    } KNOWN[] = { { ';', "semicolon" }, { '\t', "tab" }, { '|', "bar" }, { ',', "comma" } };
+
+    for (size_t i = 0; i < COUNT(KNOWN); i++)
+        if (header.len && memchr(header.ptr, KNOWN[i].c, header.len))
+            return KNOWN[i].name;
+    return NULL;
+}
+
 enum ec source_open(struct map_ctx *m, struct source **ret, struct err *reterr)
 {
     return source_open_file(m, m->cfg->source, ret, reterr);
@@ -254,8 +268,14 @@ enum ec source_open_file(struct map_ctx *m, const char *file, struct source **re
     check_complete(s, e, &bad);
     index_fields(s);
     if (bad.len) {
+        const char *delimiter = n == 1 ? other_delimiter(header[0]) : NULL;
+
         rc = err_set(reterr, EC_CONFIG, "the header of '%s' does not fit map '%s': %s", s->path, m->cfg->alias,
                      bad.buf + 2);
+        if (delimiter)
+            err_hint(reterr,
+                     "the header looks separated by another character: try delimiter:%s in source_format of [map.%s]",
+                     delimiter, m->cfg->alias);
         err_hint(
             reterr,
             "rename the column, or set columns.HEADER = FIELD, const.FIELD = value or ignore = HEADER in [map.%s]",

@@ -356,7 +356,9 @@ static enum ec read_header(struct csv_reader *r, struct err *reterr)
                      "'%s' line %llu: the header row cannot be read: %s", r->in.name, (unsigned long long)row.line,
                      csv_fault_text(row.fault));
         if (row.fault == CSV_NUL || row.fault == CSV_ENCODING)
-            err_hint(reterr, "set the file's encoding: utf-8, utf-16le, utf-16be or windows-1252");
+            err_hint(
+                reterr,
+                "say how the file is encoded (encoding:utf-8, utf-16, utf-16be or windows-1252 in source_format)");
         return rc;
     }
     r->header = row.cells;

@@ -90,6 +90,11 @@ same "and the hazard is told" 1 "$(rule doubled_quote)"
 DMFSYNC_LOAD_DATA_FORMAT=XML-Element dmfsync --dir "$ws" --json lint customers
 same "XML carries them without a word" "0|0" "$(rule format)|$(rule doubled_quote)"
 
+# ---- a file with another delimiter than the settings say ----
+tr ',' ';' <"$W/header" >"$ws/sources/customers.csv"
+run 3 "semicolons where commas are expected" --dir "$ws" lint customers
+has "are told with the setting" "try delimiter:semicolon in source_format of [map.customers]" "$W/err"
+
 # ---- rows of one rule that have several reasons ----
 { cat "$W/header"; row WHY-1 "A" 1 "" "" "2/30/2020 0:00"; row WHY-2 "B" 1 "" "" "yesterday"; } >"$ws/sources/customers.csv"
 run 10 "two dates that are none" --dir "$ws" --json lint customers
