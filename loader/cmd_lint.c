@@ -1,6 +1,7 @@
 /* cmd_lint.c -- profile the source rows: one line per rule with count, share, samples and remedy; bad rows into a reject file. */
 #include "base/clock.h"
 #include "loader/lint_profile.h"
+#include "loader/package_form.h"
 #include "loader/loader_commands.h"
 
 #include <stdio.h>
@@ -155,13 +156,13 @@ static void check_companies(struct lint_profile *p)
     }
 }
 
-static void choose_format(struct lint_profile *p)
+static enum ec choose_format(struct lint_profile *p, struct err *reterr)
 {
     const struct config *cfg = &p->m->pair->app->cfg;
+    enum ec rc = package_format(cfg, &p->format, reterr);
 
-    if (!dmf_format_named(cfg->data_format, &p->format))
-        (void)dmf_format_named("CSV-Unicode", &p->format);
-    p->format.doubled_quotes = p->format.kind == DMF_CSV && cfg->csv_quotes && !strcmp(cfg->csv_quotes, "doubled");
+    p->or_xml = !rc && p->format.kind == DMF_CSV && !strcmp(cfg->unfit, "xml");
+    return rc;
 }
 
 static enum ec lint_one(struct linting *l, struct map_ctx *m, struct err *reterr)
@@ -173,9 +174,10 @@ static enum ec lint_one(struct linting *l, struct map_ctx *m, struct err *reterr
     p->m = m;
     p->file = l->file ? l->file : m->cfg->source;
     p->want_samples = l->samples;
-    choose_format(p);
     l->profiles[l->n++] = p;
-    rc = source_open_file(m, p->file, &s, reterr);
+    rc = choose_format(p, reterr);
+    if (!rc)
+        rc = source_open_file(m, p->file, &s, reterr);
     if (!rc)
         rc = spill_new(l->tmp, &p->keys, reterr);
     if (!rc && l->file && m->cfg->source)

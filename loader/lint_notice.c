@@ -148,7 +148,10 @@ void lint_notice(struct lint_profile *p, const struct source *s, const struct so
         if (p->format.kind == DMF_CSV && !(seen & (QUOTE | BREAK)) && p->format.qualifier)
             continue; /* nothing that the format could stumble over */
         why = dmf_cell_refused(&p->format, r->values[i]);
-        if (why && !told(p, "control", sf->f->staging))
+        if (why && p->or_xml)
+            lint_fault(p, LINT_WARNING, "format", sf->f->staging, raw,
+                       arena_printf(a, "holds %s: the whole map will travel in XML-Element", why));
+        else if (why && !told(p, "control", sf->f->staging))
             lint_fault(p, LINT_ERROR, "format", sf->f->staging, raw, arena_printf(a, "holds %s", why));
         else if (!why && seen & QUOTE && p->format.kind == DMF_CSV)
             lint_fault(p, LINT_WARNING, "doubled_quote", sf->f->staging, raw,

@@ -48,6 +48,7 @@ struct lint_profile {
     struct map_ctx *m;
     const char *file; /* as the user names it */
     struct dmf_format format;
+    bool or_xml; /* unfit = xml: what the CSV format does not carry travels in the other one */
     size_t want_samples;
     struct lint_rule **rules;
     size_t n_rules;

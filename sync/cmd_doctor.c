@@ -1,4 +1,5 @@
 /* cmd_doctor.c -- every check a support engineer would ask for, each with what to do about it. */
+#include "dmf/dmf.h"
 #include "sync/doctor.h"
 #include "sync/sync_commands.h"
 
@@ -56,6 +57,21 @@ static void open_maps(struct doctor *d, bool offline)
         doctor_error(d, "maps", &e);
 }
 
+/* What reading dmfsync.ini cannot know: whether a data format of this name can be written. */
+static void configuration(struct doctor *d)
+{
+    const struct config *cfg = &d->app->cfg;
+    struct dmf_format format;
+
+    if ((cfg->csv_format && *cfg->csv_format) || dmf_format_named(cfg->data_format, &format))
+        doctor_fine(d, "configuration", cfg->path);
+    else
+        doctor_fail(
+            d, EC_CONFIG, "configuration", "data_format in [load] is no format that is known",
+            "give CSV-Unicode, CSV-UTF8, XML-Element or XML-Attribute, or describe a CSV format of your own in "
+            "csv_format");
+}
+
 /* The code whose exit status comes first in the contract's order; the others are collected. */
 static enum ec leading(struct doctor *d)
 {
@@ -78,7 +94,7 @@ enum ec cmd_doctor(struct app *app, struct err *reterr)
     bool offline = option_given(app, "--offline");
 
     d.capabilities = out_array(&app->out, NULL, "capabilities");
-    doctor_fine(&d, "configuration", app->cfg.path);
+    configuration(&d);
     doctor_machine(&d);
     if (!offline)
         doctor_sign_in(&d);

@@ -142,7 +142,7 @@ static enum ec take(struct config *c, struct settings *s, struct setting *x, con
     case KEY_SECRET:
         if (!x->env) {
             x->value = "";
-            err_set(reterr, EC_CONFIG, "%s: a secret does not belong into this file", setting_place(s, x));
+            err_set(reterr, EC_CONFIG, "%s is a secret, which does not belong into this file", setting_place(s, x));
             return err_hint(
                 reterr, "use client_secret_file or client_secret_command, and renew the secret: it was in a file");
         }

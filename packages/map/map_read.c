@@ -193,9 +193,11 @@ enum ec map_read_file(const char *path, struct map **ret, struct err *reterr)
     struct strbuf text = STRBUF(0);
     enum ec rc = file_read(path, MAX_DOCUMENT, &text, reterr);
 
-    if (rc)
+    if (rc) {
         rc = err_ctx(reterr, rc == EC_NOTFOUND ? EC_CONFIG : rc, "the map");
-    else
+        err_hint(reterr,
+                 "'dmfsync map import FILE' or 'dmfsync map pull' brings it; or correct file = in dmfsync.ini");
+    } else
         rc = map_read_text(path, strbuf_str(&text), text.len, ret, reterr);
     strbuf_release(&text);
     return rc;

@@ -90,6 +90,24 @@ same "and the hazard is told" 1 "$(rule doubled_quote)"
 DMFSYNC_LOAD_DATA_FORMAT=XML-Element dmfsync --dir "$ws" --json lint customers
 same "XML carries them without a word" "0|0" "$(rule format)|$(rule doubled_quote)"
 
+# ---- what the format of the packages carries ----
+{ cat "$W/header"; row FMT-1 'A ""B"" C' 1 "" "" ""; row FMT-2 "semi;colon" 1 "" "" ""; } | sed 's/A ""B"" C/"&"/; s/""A/"A/; s/C""/C"/' >"$ws/sources/customers.csv"
+run 10 "quotes do not fit into CSV-Unicode" --dir "$ws" --json lint customers
+same "one row" "1|error" "$(rule format)|$(jsql "select json_extract(value, '\$.severity') from json_each(j, '\$.data.maps[0].rules') where json_extract(value, '\$.rule') = 'format'")"
+export DMFSYNC_LOAD_UNFIT=xml
+run 0 "with unfit = xml the map travels in XML" --dir "$ws" --json lint customers
+same "which is told" "1|warning" "$(rule format)|$(jsql "select json_extract(value, '\$.severity') from json_each(j, '\$.data.maps[0].rules') where json_extract(value, '\$.rule') = 'format'")"
+unset DMFSYNC_LOAD_UNFIT
+export DMFSYNC_LOAD_DATA_FORMAT=CSV-Own
+run 3 "a format that is not known" --dir "$ws" lint customers
+has "is told with those that are" "known are CSV-Unicode" "$W/err"
+run 3 "doctor tells it, too" --dir "$ws" doctor --offline
+export DMFSYNC_LOAD_CSV_FORMAT='encoding:utf-8, delimiter:semicolon, qualifier:none'
+run 10 "one of our own, described" --dir "$ws" --json lint customers
+same "is what values are checked against" 1 "$(rule format ORGANIZATIONNAME)"
+same "the delimiter without a qualifier" FMT-2 "$(sample format | grep -o 'FMT-.')"
+unset DMFSYNC_LOAD_DATA_FORMAT DMFSYNC_LOAD_CSV_FORMAT
+
 # ---- a file with another delimiter than the settings say ----
 tr ',' ';' <"$W/header" >"$ws/sources/customers.csv"
 run 3 "semicolons where commas are expected" --dir "$ws" lint customers
