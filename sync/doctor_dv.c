@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-enum { VERBS = 3 };
-static const char *const VERB[VERBS] = { "Create", "Read", "Write" };
+enum { APPEND = 3, APPEND_TO, VERBS };
+static const char *const VERB[VERBS] = { "Create", "Read", "Write", "Append", "AppendTo" };
 
 /* A word of "sync,async,flows". */
 static bool bypasses(const struct config *cfg, const char *word)
@@ -45,10 +45,33 @@ static enum ec take_right(void *arg, struct cell name, struct cell id, struct er
             size_t n = 3 + strlen(VERB[v]);
 
             if (name.len > n && !strncasecmp(name.ptr + 3, VERB[v], n - 3) &&
-                cell_ieq((struct cell){ name.ptr + n, name.len - n }, r->p->maps[i].b->table->logical))
+                cell_ieq((struct cell){ name.ptr + n, name.len - n },
+                         dv_privilege_stem(r->p->maps[i].b->table->logical)))
                 r->has[i * VERBS + v] = true;
         }
     return EC_OK;
+}
+
+static bool looked_up(const struct pair *p, const struct dv_table *t)
+{
+    bool companies = cell_is(t->logical, "cdm_company");
+
+    for (size_t i = 0; i < p->n; i++) {
+        const struct binding *b = p->maps[i].b;
+
+        if (companies && b->striped)
+            return true;
+        for (size_t k = 0; k < b->n_lookups; k++)
+            if (b->lookups[k].target == t || cell_eq(b->lookups[k].target->logical, t->logical))
+                return true;
+    }
+    return false;
+}
+
+/* A row that looks up another one is appended to it: one privilege on each of the two tables. */
+static bool needs(const struct pair *p, const struct binding *b, size_t verb)
+{
+    return verb < APPEND || (verb == APPEND ? b->striped || b->n_lookups : looked_up(p, b->table));
 }
 
 static void tables(struct doctor *d, const struct rights *r)
@@ -62,8 +85,9 @@ static void tables(struct doctor *d, const struct rights *r)
         bool readable = true;
 
         for (size_t v = 0; v < VERBS && r->names; v++)
-            if (!r->has[i * VERBS + v])
-                strbuf_addf(&lacks, "%sprv%s" CELL_FMT, lacks.len ? ", " : "", VERB[v], CELL_ARG(t->logical));
+            if (!r->has[i * VERBS + v] && needs(d->p, d->p->maps[i].b, v))
+                strbuf_addf(&lacks, "%sprv%s" CELL_FMT, lacks.len ? ", " : "", VERB[v],
+                            CELL_ARG(dv_privilege_stem(t->logical)));
         if (dv_probe_read(d->app->dv, t, &readable, &e))
             doctor_error(d, "Dataverse privilege", &e);
         else if (!readable || lacks.len)

@@ -97,3 +97,16 @@ enum ec dv_version(struct dv *d, struct arena *a, char **ret, struct err *reterr
     strbuf_release(&url);
     return rc;
 }
+
+struct cell dv_privilege_stem(struct cell logical)
+{
+    static const char *const OTHERS[][2] = {
+        { "salesorder", "order" },      { "salesorderdetail", "order" },         { "quotedetail", "quote" },
+        { "invoicedetail", "invoice" }, { "opportunityproduct", "opportunity" }, { "systemuser", "user" },
+    };
+
+    for (size_t i = 0; i < COUNT(OTHERS); i++)
+        if (cell_is(logical, OTHERS[i][0]))
+            return cell_of(OTHERS[i][1]);
+    return logical;
+}

@@ -22,6 +22,9 @@ enum ec dv_custom_steps(struct dv *d, struct cell logical, const char *message, 
 /* Privileges of a user by name (absent where the service does not tell) and id. EC_NOTFOUND: it does not tell at all. */
 typedef enum ec dv_privilege_fn(void *arg, struct cell name, struct cell id, struct err *reterr);
 enum ec dv_privileges(struct dv *d, const char *user_id, dv_privilege_fn *fn, void *arg, struct err *reterr);
+/* What a table's privileges are called by: "prvCreate" and this. Order lines and their like have those of their document ("Privileges
+ * by entity": SalesOrder, SalesOrderDetail). */
+struct cell dv_privilege_stem(struct cell logical);
 /* One row of the table; false: refused for want of a privilege. */
 enum ec dv_probe_read(struct dv *d, const struct dv_table *t, bool *ret_readable, struct err *reterr);
 /* "9.2.24012.00155"; EC_NOTFOUND when it is not told. */

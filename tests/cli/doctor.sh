@@ -62,6 +62,7 @@ knob dv_no_privilege 1
 doctor 6 "a user who may not touch accounts"
 same "that alone" "Dataverse privilege" "$(fails)"
 says "the privileges are named" "$(text "Dataverse privilege")" "prvCreateaccount"
+says "those of lookups, too" "$(text "Dataverse privilege")" "prvAppendaccount, prvAppendToaccount"
 every_failure_has_a_remedy
 knob dv_no_privilege 0
 

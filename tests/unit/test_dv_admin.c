@@ -107,6 +107,15 @@ static void privileges(void **state)
     bench_free(b);
 }
 
+static void stems(void **state)
+{
+    (void)state;
+    assert_true(cell_is(dv_privilege_stem(CELL_LIT("account")), "account"));
+    assert_true(cell_is(dv_privilege_stem(CELL_LIT("salesorder")), "order"));
+    assert_true(cell_is(dv_privilege_stem(CELL_LIT("salesorderdetail")), "order"));
+    assert_true(cell_is(dv_privilege_stem(CELL_LIT("msdyn_salesorder")), "msdyn_salesorder"));
+}
+
 static void probe(void **state)
 {
     static const struct canned C[] = {
@@ -133,7 +142,7 @@ static void probe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(steps), cmocka_unit_test(privileges),
-                                        cmocka_unit_test(probe) };
+                                        cmocka_unit_test(probe), cmocka_unit_test(stems) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
