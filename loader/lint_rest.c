@@ -38,7 +38,9 @@ static enum ec replaced_lines(const struct lint_profile *p, const char *path, st
         rc = csv_next(csv, &a, &r, &more, reterr);
         if (rc || !more)
             break;
-        *ret_known = !r.fault && file < r.n && line < r.n && cell_is(r.cells[file], p->m->cfg->source) &&
+        if (r.fault)
+            continue; /* it has no key either */
+        *ret_known = file < r.n && line < r.n && cell_is(r.cells[file], p->m->cfg->source) &&
                      cell_to_i64(r.cells[line], &no) && no > 0 && no < (int64_t)1 << 40;
         if (*ret_known)
             mask_add(lines, (uint64_t)no);

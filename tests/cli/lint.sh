@@ -131,6 +131,9 @@ sed 's|12/14/2020|14/14/2020|' "$W/fixed.csv" >"$W/half.csv"
 run 10 "a key that the rest of the source has is told" --dir "$ws" --json lint --rejects "$rejects" customers
 same "with its place" "1|$rejects:4 (usmf|FIX-1): the same key as line 2 of sources/customers.csv" "$(rule duplicate)|$(sample duplicate)"
 again=$(json '$.data.maps[0].reject_file')
+{ cat "$rejects"; echo 'usmf,"broken" here,x'; } >"$W/broken.csv"
+run 10 "also beside a line that cannot be split" --dir "$ws" --json lint --rejects "$W/broken.csv" customers
+same "which does not hide it" "1|1" "$(rule duplicate)|$(rule csv)"
 same "a second reject file tells where the row stood first" "sources/customers.csv,5" \
     "$(tail -1 "$again" | grep -o 'sources/customers.csv,[0-9]*')"
 run 10 "and goes round like the first" --dir "$ws" --json lint --rejects "$again" customers
