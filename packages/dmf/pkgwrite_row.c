@@ -247,10 +247,11 @@ enum ec dmf_writer_verbatim_row(struct dmf_writer *w, size_t entity, const struc
 {
     const struct dmf_entity *e = &w->p->entities[entity];
     struct spool *s = &w->spools[entity];
-    const uint64_t copied = v->same & ~v->datetime & ~(w->format.doubled_quotes ? 0 : v->quoted);
+    const bool quotes_travel = w->format.doubled_quotes && w->format.qualifier;
+    const uint64_t copied = v->same & ~v->datetime & ~(quotes_travel ? 0 : v->quoted);
     const size_t end_n = strlen(writer_row_end(w));
     struct strbuf *out = w->format.utf16 ? &w->text : &s->held;
-    bool *qualified = w->written[entity].qualified;
+    uint64_t qualified = copied & v->quoted;
     size_t most = 2 * v->octets + 8 * e->n + 16, before;
     const char *why = NULL;
     char *o;
@@ -283,16 +284,18 @@ enum ec dmf_writer_verbatim_row(struct dmf_writer *w, size_t entity, const struc
             o = put(o, c.ptr, 19);
             o[-9] = ' ';
         } else {
+            bool quoted = false;
+
             *ret_field = i;
-            why = csv_cell(w, &o, c, v->datetime >> i & 1, &qualified[i]);
+            why = csv_cell(w, &o, c, v->datetime >> i & 1, &quoted);
+            qualified |= (uint64_t)quoted << i;
         }
     }
     if (why || o == out->buf + before) { /* refused, or a blank line */
         out->buf[before] = 0;
         return whole_row(w, entity, cells, index, v, ret_field, reterr);
     }
-    if (copied & v->quoted)
-        note_qualified(qualified, copied & v->quoted);
+    note_qualified(w->written[entity].qualified, qualified); /* of rows that are in the package only */
     o = put(o, writer_row_end(w), end_n);
     *o = 0;
     out->len = (size_t)(o - out->buf);
