@@ -79,6 +79,17 @@ static void limit_number(struct quick_field *q, const struct dv_column *c)
     }
 }
 
+/* A cell that goes to several columns has to fit into each: that is for the full look. */
+static bool bound_once(const struct source *s, const struct source_field *sf)
+{
+    const struct binding *b = s->m->b;
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->n; i++)
+        n += b->fields[i].f && cell_ieq(b->fields[i].f->staging, sf->f->staging);
+    return n <= 1;
+}
+
 static enum shape shape_of(const struct source *s, const struct source_field *sf, struct quick_field *q)
 {
     const struct bound_field *b = sf->bound >= 0 ? &s->m->b->fields[sf->bound] : NULL;
@@ -86,7 +97,7 @@ static enum shape shape_of(const struct source *s, const struct source_field *sf
     bool as_text = !b || b->rule.type == CANON_TEXT || b->rule.type == CANON_KEY;
     bool foreign = s->format.decimal && s->format.decimal != '.';
 
-    if (b && b->kind != BOUND_PLAIN && b->kind != BOUND_LOOKUP)
+    if (b && ((b->kind != BOUND_PLAIN && b->kind != BOUND_LOOKUP) || !bound_once(s, sf)))
         return SHAPE_SEEN;
     q->max_octets = SIZE_MAX;
     q->max_digits = NUMBER_DIGITS;
