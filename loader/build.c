@@ -194,7 +194,8 @@ static void note_package(struct building *b, const struct open_package *o, const
     strbuf_release(&maps);
     snprintf(k->company, sizeof(k->company), "%s", o->company);
     snprintf(k->digest, sizeof(k->digest), "%s", r->digest);
-    out->compressor = r->compressor;
+    if (!out->compressor) /* the name lives in the pool, which goes before the build's result does */
+        out->compressor = arena_strdup(&out->arena, r->compressor);
 }
 
 static enum ec end_package(struct building *b, struct open_package *o, struct err *reterr)
@@ -202,12 +203,19 @@ static enum ec end_package(struct building *b, struct open_package *o, struct er
     struct dmf_result r = { 0 };
     enum ec rc = EC_OK;
     size_t at = 0;
+    uint64_t rows = 0;
 
     for (struct open_package **p = &b->open; *p; p = &(*p)->next)
         if (*p == o) {
             *p = o->next;
             break;
         }
+    for (size_t i = 0; i < o->n; i++)
+        rows += o->rows[i];
+    if (!rows) { /* all that came were refused: no package, since one without rows fails in F&O */
+        package_free(o);
+        return EC_OK;
+    }
     /* The lineage of the k-th entity that is in the package; one without rows is not. */
     for (size_t i = 0; i < o->n && !rc; i++) {
         if (o->rows[i]) {
@@ -306,11 +314,40 @@ static enum ec add_row(struct building *b, struct open_package *o, const struct 
     return rc;
 }
 
+static bool moves_to_xml(const struct building *b)
+{
+    return b->format.kind == DMF_CSV && !strcmp(b->p->app->cfg.unfit, "xml");
+}
+
+/* The lookup of the second pass that its package could not carry: the row is refused before its first pass is packed. */
+static size_t unfit_lookup(const struct building *b, const struct source_row *r)
+{
+    size_t i = 0;
+
+    while (i < b->src->n && !(b->src->fields[i].self && dmf_cell_refused(&b->format, r->values[i])))
+        i++;
+    return i;
+}
+
+static enum ec refuse_format(struct building *b, const struct source_row *r, size_t field, struct err *reterr)
+{
+    struct cell staging = b->src->fields[field].f->staging;
+    struct err why = { 0 };
+
+    err_set(&why, EC_FORMAT, CELL_FMT " holds %s", CELL_ARG(staging), dmf_cell_refused(&b->format, r->values[field]));
+    return reject(b, r, staging, CELL_LIT("format"), cell_of(why.msg), r->values[field], reterr);
+}
+
 static enum ec pack_row(struct building *b, struct source_row *r, struct arena *a, bool *ret_unfit,
                         struct err *reterr)
 {
     int passes = package_second_pass(b->src, r) ? 2 : 1;
+    size_t unfit = passes == 2 ? unfit_lookup(b, r) : b->src->n;
 
+    if (unfit < b->src->n) {
+        *ret_unfit = moves_to_xml(b);
+        return *ret_unfit ? EC_OK : refuse_format(b, r, unfit, reterr);
+    }
     for (int pass = 1; pass <= passes; pass++) {
         struct open_package *o = find_open(b, r->company, pass);
         struct err why = { 0 };
@@ -326,7 +363,7 @@ static enum ec pack_row(struct building *b, struct source_row *r, struct arena *
             return rc;
         rc = add_row(b, o, r, a, &field, &why);
         if (rc == EC_FORMAT) {
-            *ret_unfit = b->format.kind == DMF_CSV && !strcmp(b->p->app->cfg.unfit, "xml");
+            *ret_unfit = moves_to_xml(b);
             if (*ret_unfit)
                 return EC_OK;
             return reject(b, r, b->src->fields[field].f->staging, CELL_LIT("format"), cell_of(why.msg),
