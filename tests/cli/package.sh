@@ -87,4 +87,51 @@ DMFSYNC_LOAD_UNFIT=xml dmfsync package build customers --out "$W/moved" --json
 same "or the map moves to XML" 1 "$(json '$.data.maps[0].moved_to_xml')"
 unzip -p "$W/moved/customers-usmf-0001.zip" 'Customers V3.xml' | tail -3 >"$W/xml"
 has "with the value as it is" "He said &quot;no&quot;" "$W/xml"
+
+# Rows at the edges of what is recognised quickly: both ways give the same, and rows are counted once.
+# customer COMPANY ACCOUNT NAME [MEMO [INVOICEACCOUNT]]
+customer() { printf '%s,%s,%s,Organization,10,USD,,No,,%s,,%s,No,No,,,,,,,,,,,\n' "$1" "$2" "$3" "${4:-}" "${5:-}"; }
+head -1 "$W/bare.sources/customers.csv" >sources/customers.csv
+{
+    customer usmf E-0 Plain 'a memo'
+    customer usmf E-1 Plain '' E-1
+    customer usmf E-2 Plain '' '"a""b"'    # refused in the second pass
+    customer usmf E-3 '"x, y"' '"a ""b"""' # refused behind a field in qualifiers
+    customer gbmf E-4 '"He said ""no"""'   # all that its company has
+} >>sources/customers.csv
+# both_ways NAME OPTION..: packages of both ways are the same
+both_ways() {
+    name=$1
+    shift
+    dmfsync package build customers --out "$W/quick" "$@"
+    DMFSYNC_TEST_NO_QUICK=1 dmfsync package build customers --out "$W/slow" "$@"
+    same "$name" "" "$(diff -r "$W/quick" "$W/slow")"
+}
+dmfsync package build customers --json
+same "a row whose lookup is refused is not packed" "2 3" "$(json '$.data.maps[0].packed') $(json '$.data.maps[0].rejected')"
+same "no package without rows" "customers-usmf-0001-pass2.zip customers-usmf-0001.zip" "$(cd "$B" && echo *.zip)"
+same "the compressor's name" "$(sed 's/.*"compressor":"\([^"]*\)".*/\1/' "$B/packages.json")" "$(json '$.data.compressor')"
+both_ways "a refused row leaves nothing in the manifest"
+DMFSYNC_LOAD_CSV_FORMAT='encoding:utf-8, qualifier:none' DMFSYNC_LOAD_CSV_QUOTES=doubled
+export DMFSYNC_LOAD_CSV_FORMAT DMFSYNC_LOAD_CSV_QUOTES
+both_ways "a format without text qualifier gets none" --format Own
+unset DMFSYNC_LOAD_CSV_FORMAT DMFSYNC_LOAD_CSV_QUOTES
+DMFSYNC_LOAD_DATA_FORMAT=Own DMFSYNC_LOAD_CSV_FORMAT='encoding:utf-8, qualifier:single' dmfsync lint customers --offline --json
+same "lint knows the CSV format of one's own" 0 "$(jsql "select count(*) from json_each(j, '\$.data.maps[0].rules') where json_extract(value, '\$.rule') = 'format'")"
+
+# One field to two columns, of which the second is the narrower one
+sed -i '/"syncDirection": 3,/{N;s/3,\(\n *"sourceField": "\)IDENTIFICATIONNUMBER/1,\1SALESMEMO/}' maps/accounts--customers-v3.json
+customer usmf E-5 Plain "$(printf '%060d' 1)" >>sources/customers.csv
+both_ways "a text that one of two columns cannot hold"
+grep -q ',length,' "$W/quick/rejects.csv"
+result "is refused" $? "$(cat "$W/quick/rejects.csv")"
+
+# Columns beyond the 64th
+{ seq -f 'dmfsync_%.0f' -s , 70 | tr '\n' ,; head -1 "$W/bare.sources/customers.csv"; } >sources/customers.csv
+for n in 1 2 3; do
+    seq -s , 70 | tr '\n' ,
+    customer usmf "F-$n" "$([ $n = 3 ] && echo '"a ""b"""' || echo Plain)"
+done >>sources/customers.csv
+dmfsync lint customers --offline --json
+same "lint sees quotes in the 73rd column" 1 "$(json '$.data.maps[0].rejected')"
 finish
