@@ -162,24 +162,68 @@ static void check_members(struct verifying *k)
 /* ---- data files as octets ---- */
 
 struct look {
-    uint64_t lf, crlf, cr, blank_lines;
+    uint64_t crlf, odd, odd_inside,
+        blank_lines; /* line ends; odd: LF or CR alone, outside of text qualifiers or inside */
     bool bom16, bom8, utf16, first_blank, any, begins_xml, zip;
 };
 
-/* Line ends and marks of a data file, outside and inside of qualifiers alike: CSV has no business with them inside. */
+/* Where in a data file the look at its characters is. */
+struct looking {
+    struct look *l;
+    unsigned qualifier, before;
+    bool line_empty, first, inside;
+};
+
+static void line_end(struct looking *g, bool whole)
+{
+    struct look *l = g->l;
+
+    if (whole)
+        l->crlf++;
+    else if (g->inside)
+        l->odd_inside++;
+    else
+        l->odd++;
+    if (g->inside) /* of a value: neither the row nor the line ends */
+        return;
+    l->blank_lines += g->line_empty;
+    l->first_blank = l->first_blank || (g->first && g->line_empty);
+    g->first = false;
+    g->line_empty = true;
+}
+
+/* c: an octet, or a unit of UTF-16. */
+static void look_at_character(struct looking *g, unsigned c)
+{
+    if (g->before == '\r' && c != '\n')
+        g->l->odd += !g->inside, g->l->odd_inside += g->inside;
+    if (c == '\n') {
+        line_end(g, g->before == '\r');
+    } else if (c != '\r') {
+        if (g->first && g->line_empty)
+            g->l->begins_xml = c == '<';
+        g->inside ^= g->qualifier && c == g->qualifier;
+        g->line_empty = false;
+        g->l->any = true;
+    }
+    g->before = c;
+}
+
+/* Line ends and marks of a data file. */
 static enum ec look_at(struct verifying *k, int64_t member, struct look *ret, struct err *reterr)
 {
     struct dmf_member m;
     struct look l = { 0 };
+    struct looking g = { .l = &l, .qualifier = k->v->csv ? (unsigned char)k->v->csv->qualifier : '"' };
     unsigned char buf[65536];
-    unsigned unit = 1, before = 0;
-    bool line_empty = true, first = true, spoiled = false;
+    unsigned low = 0;
     uint64_t at = 0;
     int64_t got;
     enum ec rc = dmf_member_open(k->zip, member, &m, reterr);
 
     if (rc)
         return rc;
+    g.line_empty = g.first = true;
     while ((got = dmf_member_read(&m, buf, sizeof(buf), reterr)) > 0) {
         size_t i = 0, n = (size_t)got;
 
@@ -188,40 +232,19 @@ static enum ec look_at(struct verifying *k, int64_t member, struct look *ret, st
             l.bom8 = n >= 3 && !memcmp(buf, "\xEF\xBB\xBF", 3);
             l.utf16 = l.bom16 || (n >= 2 && buf[0] && !buf[1]);
             l.zip = n >= 4 && !memcmp(buf, "PK\3\4", 4);
-            unit = l.utf16 ? 2 : 1;
             i = l.bom16 ? 2 : l.bom8 ? 3 : 0;
         }
         for (; i < n; i++) {
-            unsigned c = buf[i];
-
-            if (unit == 2 && (at + i) % 2) { /* the high octet of the unit before */
-                spoiled = c != 0;
-                if (spoiled)
-                    line_empty = false;
-                continue;
-            }
-            if (c == '\n') {
-                if (before == '\r')
-                    l.crlf++, l.cr--;
-                else
-                    l.lf++;
-                if (before != '\r' || line_empty)
-                    l.blank_lines += line_empty;
-                l.first_blank = l.first_blank || (first && line_empty);
-                first = false;
-                line_empty = true;
-            } else if (c == '\r') {
-                l.cr++;
-            } else {
-                if (first && line_empty)
-                    l.begins_xml = c == '<';
-                line_empty = false;
-                l.any = true;
-            }
-            before = c;
+            if (!l.utf16)
+                look_at_character(&g, buf[i]);
+            else if ((at + i) % 2) /* many characters have a low octet that is a line end by itself */
+                look_at_character(&g, low | (unsigned)buf[i] << 8);
+            else
+                low = buf[i];
         }
         at += n;
     }
+    l.odd += g.before == '\r';
     dmf_member_close(&m);
     if (got < 0)
         return reterr->code;
@@ -237,13 +260,16 @@ static void judge_csv(struct verifying *k, const struct dmf_entity *e, const str
         say(k, "NOT_UNICODE", false, e->label, 0, "write UTF-16LE with a byte order mark",
             l->utf16 ? "the file has no byte order mark: F&O answers 'Selected file is not Unicode'"
                      : "the file is not UTF-16: F&O answers 'Selected file is not Unicode'");
-    if (l->lf || l->cr)
-        say(k, "ROW_END", l->crlf > l->lf + l->cr, e->label, 0,
-            "end rows with CR LF, and have no line end inside a value",
+    if (l->odd)
+        say(k, "ROW_END", l->crlf > l->odd, e->label, 0, "end rows with CR LF",
             arena_printf(&k->a,
                          "%llu line ends are not CR LF: F&O answers that the mapping is incorrect, for a field that "
                          "does not exist",
-                         (unsigned long long)(l->lf + l->cr)));
+                         (unsigned long long)l->odd));
+    else if (l->odd_inside)
+        say(k, "ROW_END", true, e->label, 0, "try it with a few rows, or have no line end inside a value",
+            arena_printf(&k->a, "%llu line ends stand inside of values: whether F&O reads them depends on the format",
+                         (unsigned long long)l->odd_inside));
     if (!l->any || l->first_blank)
         say(k, "FF004", false, e->label, 0, "begin the file with the row of column names",
             l->any ? "a blank line stands before the header row" : "the file is empty: it has no header row");

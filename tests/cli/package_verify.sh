@@ -92,6 +92,14 @@ found DMF2055 "a character that XML does not have"
 open_package "$W/x/customer_groups-usmf-0001.zip"; sed -i 's/<DESCRIPTION>.*<\/DESCRIPTION>//' "$W/d/Customer groups.xml"; pack "$W/d"
 found MAP011 "a mapped node that no row has" "DESCRIPTION"
 
+# Characters whose UTF-16 has the octet of a line end, and line ends inside of values
+open_package; csv '2s/^\([^,]*\),[^,]*/\1,上不Ċ/'; pack "$W/d"
+run 0 "texts with U+4E0A and U+4E0D have no line end" package verify "$W/p.zip"
+has_not "nor a warning" "warning" "$W/out"
+open_package; csv '2s/^\([^,]*\),[^,]*/\1,"one\n\n\n\n\n\n\n\n\n\n\n\n\n\n\ntwo"/'; pack "$W/d"
+run 0 "a value with blank lines in it is no blank line" package verify "$W/p.zip"
+has "but worth a warning" "line ends stand inside of values" "$W/out"
+
 # Warnings
 open_package; echo x >"$W/d/notes.txt"; manifest 's/<EntityName>.*<\/EntityName>/<EntityName>CustCustomerGroupEntity<\/EntityName>/; s/<DefinitionGroupName>.*</<DefinitionGroupName>a:project<\//; s/<\/\/DefinitionGroupName>/<\/DefinitionGroupName>/'; pack "$W/d"
 dmfsync package verify "$W/p.zip"
