@@ -52,12 +52,18 @@ struct building {
 
 /* ---- the folder ---- */
 
+static bool ends_with(const char *name, const char *tail)
+{
+    size_t n = strlen(name), t = strlen(tail);
+
+    return n > t && !strcmp(name + n - t, tail);
+}
+
 static bool ours(const char *name)
 {
-    size_t n = strlen(name);
-
-    return !strcmp(name, INDEX_NAME) || !strcmp(name, REJECTS_NAME) || (n > 4 && !strcmp(name + n - 4, ".zip")) ||
-           (n > 10 && !strcmp(name + n - 10, ".lines.zst")) || strstr(name, ".part") || !strncmp(name, "data-", 5);
+    return !strcmp(name, INDEX_NAME) || !strcmp(name, REJECTS_NAME) || ends_with(name, ".zip") ||
+           ends_with(name, ".lines.zst") || ends_with(name, ".part") ||
+           (!strncmp(name, "data-", 5) && strlen(name) == sizeof("data-XXXXXX") - 1 && !strchr(name, '.'));
 }
 
 /* What an earlier build left goes; a folder with anything else in it is not touched. */
