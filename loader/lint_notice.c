@@ -140,12 +140,10 @@ void lint_notice(struct lint_profile *p, const struct source *s, const struct so
         if (sf->f->type != FNO_STRING && sf->f->type != FNO_OTHER)
             continue;
         /* what the reader saw of a regular row need not be looked for again; its bits are of the first 64 columns */
-        seen =
-            bare && sf->column >= 0 &&
-                    (!s->row.quoted || (sf->column < 64 && s->row.n <= 64 && !(s->row.quoted >> sf->column & 1))) &&
-                    (!qualifier || qualifier == '"')
-                ? 0
-                : look(raw, qualifier);
+        seen = bare && sf->column >= 0 && sf->column < 64 && !(s->row.quoted >> sf->column & 1) &&
+                       (!qualifier || qualifier == '"')
+                   ? 0
+                   : look(raw, qualifier);
         look_at_text(p, sf, raw, seen);
         if (p->format.kind == DMF_CSV && !(seen & (QUOTE | BREAK)) && p->format.qualifier)
             continue; /* nothing that the format could stumble over */
