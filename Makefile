@@ -55,7 +55,7 @@ $(B)/sync/%.o:           INC := -Ipackages -I.
 $(B)/main.o:             INC := -Ipackages -I.
 $(B)/tests/emulator/%.o: INC := -Ipackages -Itests/emulator
 $(B)/tests/unit/%.o:     INC := -Ipackages -I. -Itests -Itests/unit
-$(B)/tests/fuzz/%.o:     INC := -Ipackages -I.
+$(B)/tests/fuzz/%.o:     INC := -Ipackages -I. -Itests
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(SAY)CC $<

@@ -3,23 +3,7 @@
 #define FUZZ_CSV_PAIR_H
 
 #include "data/csv.h"
-
-struct csv_feed {
-    const char *p;
-    size_t n, step;
-};
-static int64_t csv_feed_fill(void *arg, void *buf, size_t n, struct err *reterr)
-{
-    struct csv_feed *s = arg;
-    size_t k = s->step < n ? s->step : n;
-
-    (void)reterr;
-    k = k < s->n ? k : s->n;
-    memcpy(buf, s->p, k);
-    s->p += k;
-    s->n -= k;
-    return (int64_t)k;
-}
+#include "fuzz/feed.h"
 
 static bool csv_same_row(const struct csv_row *a, const struct csv_row *b)
 {
@@ -67,15 +51,15 @@ static bool csv_traits_hold(const struct csv_row *row, char delimiter, char quot
 static bool csv_pair_same(const char *p, size_t n, const struct csv_dialect *dialect, size_t step)
 {
     struct csv_dialect plain = *dialect;
-    struct csv_feed fa = { p, n, step }, fb = fa;
+    struct feed fa = { p, n, step }, fb = fa;
     struct csv_reader *a = NULL, *b = NULL;
     struct arena ma = { 0 }, mb = { 0 };
     bool same, more_a = true, more_b = true, borrowed = false;
     enum ec rc;
 
     plain.only_libcsv = true;
-    rc = csv_open_stream("a", csv_feed_fill, &fa, dialect, &a, NULL);
-    same = rc == csv_open_stream("b", csv_feed_fill, &fb, &plain, &b, NULL);
+    rc = csv_open_stream("a", feed_fill, &fa, dialect, &a, NULL);
+    same = rc == csv_open_stream("b", feed_fill, &fb, &plain, &b, NULL);
     while (same && !rc && more_a) {
         struct csv_row ra, rb;
 

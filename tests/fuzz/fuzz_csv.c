@@ -3,26 +3,10 @@
  * same rest, cells are UTF-8, and what could be read is the same after csv_add() and reading again.
  * Octet 0 chooses encoding and delimiter, octet 1 the row ceiling, the rest is the file.
  */
+#include "fuzz/feed.h"
 #include "fuzz_must.h"
 
 #include "data/csv.h"
-
-struct source {
-    const char *p;
-    size_t n, step;
-};
-static int64_t fill(void *arg, void *buf, size_t n, struct err *reterr)
-{
-    struct source *s = arg;
-    size_t k = s->step < n ? s->step : n;
-
-    (void)reterr;
-    k = k < s->n ? k : s->n;
-    memcpy(buf, s->p, k);
-    s->p += k;
-    s->n -= k;
-    return (int64_t)k;
-}
 
 static void print_cells(const struct cell *cells, size_t n, struct strbuf *out)
 {
@@ -141,11 +125,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_places(p, n, &d, &all);
         read_copy(&copy, &good);
         for (size_t step = 1; step <= 3; step++) {
-            struct source s = { p, n, step };
+            struct feed s = { p, n, step };
             struct strbuf pieces = { 0 };
 
             r = NULL;
-            MUST(csv_open_stream("x", fill, &s, &d, &r, NULL) == EC_OK);
+            MUST(csv_open_stream("x", feed_fill, &s, &d, &r, NULL) == EC_OK);
             print_rest(r, &pieces, NULL, NULL);
             MUST(pieces.len == all.len && (!all.len || !memcmp(pieces.buf, all.buf, all.len)));
             csv_close(r);

@@ -4,6 +4,7 @@
  * a file that is not well-formed the pieces decide how many rows come before that is found out.)
  * Octet 0 chooses which, the rest is the document.
  */
+#include "fuzz/feed.h"
 #include "fuzz_must.h"
 
 #include "dmf/dmf_parts.h"
@@ -48,35 +49,18 @@ out:
     arena_release(&a);
 }
 
-struct source {
-    const char *p;
-    size_t n, step;
-};
-static int64_t fill(void *arg, void *buf, size_t n, struct err *reterr)
-{
-    struct source *s = arg;
-    size_t k = s->step < n ? s->step : n;
-
-    (void)reterr;
-    k = k < s->n ? k : s->n;
-    memcpy(buf, s->p, k);
-    s->p += k;
-    s->n -= k;
-    return (int64_t)k;
-}
-
 /* Every row printed. False = the file is not well-formed. */
 static bool print_rows(const char *p, size_t n, size_t step, struct strbuf *out)
 {
     struct dmf_entity entity = { .label = CELL_LIT("W") };
     struct dmf_columns columns = { .entity = &entity };
-    struct source s = { p, n, step };
+    struct feed s = { p, n, step };
     struct dmf_xml_rows *x = NULL;
     struct arena a = { 0 };
     struct err e = { 0 };
     bool good = true;
 
-    if (dmf_xml_rows_open("fuzz", fill, &s, &columns, &x, &e)) {
+    if (dmf_xml_rows_open("fuzz", feed_fill, &s, &columns, &x, &e)) {
         good = false;
         MUST(e.msg[0]);
     }
