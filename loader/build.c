@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PACKAGE_OCTETS_MAX ((uint64_t)2 << 30)
 static const char INDEX_NAME[] = "packages.json", REJECTS_NAME[] = "rejects.csv";
 
 /* A package that is being filled. */
@@ -265,13 +264,8 @@ static int64_t slices_of(const struct building *b, const char *company, int pass
 
 static bool full(const struct building *b, const struct open_package *o)
 {
-    const struct config *cfg = &b->p->app->cfg;
-    uint64_t octets = b->together ? 0 : dmf_writer_octets(o->w, 0);
-
-    if (b->together) /* what does not fit into a zip is refused when the package is ended */
-        return false;
-    return o->rows[0] >= (uint64_t)cfg->package_rows || octets >= PACKAGE_OCTETS_MAX ||
-           (cfg->package_octets && octets >= (uint64_t)cfg->package_octets);
+    /* of a shared package what does not fit into a zip is refused when it is ended */
+    return !b->together && package_full(&b->p->app->cfg, o->rows[0], dmf_writer_octets(o->w, 0));
 }
 
 /* ---- rows ---- */

@@ -11,9 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A zip without zip64 holds members below 4 GiB. */
-#define PACKAGE_OCTETS_MAX ((uint64_t)2 << 30)
-
 /* The slice of one company that is being filled. */
 struct slice {
     char company[16];
@@ -151,14 +148,6 @@ static uint64_t weigh(struct linting *l, const struct source_row *r)
     return l->format.utf16 ? octets * 2 : octets;
 }
 
-static bool full(const struct linting *l, const struct slice *s)
-{
-    const struct config *cfg = &l->m->pair->app->cfg;
-
-    return (int64_t)s->rows >= cfg->package_rows || s->octets >= PACKAGE_OCTETS_MAX ||
-           (cfg->package_octets && (int64_t)s->octets >= cfg->package_octets);
-}
-
 static enum ec good_row(struct linting *l, const struct source_row *r, struct arena *a, struct err *reterr)
 {
     const struct binding *b = l->m->b;
@@ -182,7 +171,7 @@ static enum ec good_row(struct linting *l, const struct source_row *r, struct ar
     s->rows++;
     s->self_rows += package_second_pass(l->src, r);
     s->octets += weigh(l, r);
-    return full(l, s) ? close_slice(l, s, reterr) : EC_OK;
+    return package_full(&l->m->pair->app->cfg, s->rows, s->octets) ? close_slice(l, s, reterr) : EC_OK;
 }
 
 static enum ec bad_row(struct linting *l, const struct source_row *r, struct arena *a, struct err *reterr)

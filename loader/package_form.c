@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* A zip without zip64 holds members below 4 GiB. */
+#define PACKAGE_OCTETS_MAX ((uint64_t)2 << 30)
+
 static bool word_of(struct cell word, const char *key, struct cell *ret)
 {
     size_t n = strlen(key);
@@ -180,6 +183,12 @@ enum ec package_row(struct dmf_writer *w, size_t entity, struct package_form *f,
     for (size_t i = 0; i < f->n; i++)
         cells[i] = r->values[f->fields[i]];
     return dmf_writer_row(w, entity, cells, f->datetime, ret_field, reterr);
+}
+
+bool package_full(const struct config *cfg, uint64_t rows, uint64_t octets)
+{
+    return rows >= (uint64_t)cfg->package_rows || octets >= PACKAGE_OCTETS_MAX ||
+           (cfg->package_octets && octets >= (uint64_t)cfg->package_octets);
 }
 
 bool package_second_pass(const struct source *s, const struct source_row *r)

@@ -33,6 +33,8 @@ struct package_form {
 /* Everything in `a`. pass 1: every bound column but self lookups; 2: the key and the self lookups. */
 void package_form(const struct source *s, int pass, const char *company, const struct dmf_format *f,
                   const char *format_name, struct arena *a, struct package_form *ret);
+/* Is a package of so many rows and octets of data full? */
+bool package_full(const struct config *cfg, uint64_t rows, uint64_t octets);
 /* One row of the source into entity `entity` of the package; *ret_field: field of the form that cannot travel (EC_FORMAT). */
 enum ec package_row(struct dmf_writer *w, size_t entity, struct package_form *f, const struct source *s,
                     const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr);
