@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libxml/xmlreader.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,6 +306,41 @@ static void stored(struct blob_call *c, const char *etag)
     emu_add_header(c->r, c->q, "Last-Modified", "%s", when);
 }
 
+/* Content-MD5 is of the request's octets, base64 ("Put Blob": the storage service checks the hash of what has arrived). */
+static bool md5_ok(struct blob_call *c)
+{
+    const char *want = emu_header(c->q, "Content-MD5");
+    struct strbuf raw = STRBUF(0);
+    unsigned char md[EVP_MAX_MD_SIZE], buf[65536];
+    unsigned len = 0;
+    EVP_MD_CTX *ctx;
+    ssize_t got = 0;
+    bool form, same;
+    int fd;
+
+    if (!want)
+        return true;
+    ctx = EVP_MD_CTX_new();
+    EVP_DigestInit_ex(ctx, EVP_md5(), NULL);
+    fd = open(c->q->body_path, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && (got = read(fd, buf, sizeof(buf))) > 0)
+        EVP_DigestUpdate(ctx, buf, (size_t)got);
+    if (fd >= 0)
+        close(fd);
+    EVP_DigestFinal_ex(ctx, md, &len);
+    EVP_MD_CTX_free(ctx);
+    form = emu_unbase64(want, strlen(want), &raw) && raw.len == 16;
+    same = form && !memcmp(raw.buf, md, 16);
+    strbuf_release(&raw);
+    if (!form)
+        fail(c, 400, "InvalidMd5",
+             "The MD5 value specified in the request is invalid. MD5 value must be 128 bits and base64-encoded.");
+    else if (!same)
+        fail(c, 400, "Md5Mismatch",
+             "The MD5 value specified in the request did not match with the MD5 value calculated by the server.");
+    return same;
+}
+
 static void forget_blocks(struct blob_call *c)
 {
     sqlite3_stmt *s = emu_select(c->e, "select file from blob_block where name = ?1", "t", c->name);
@@ -323,7 +359,7 @@ static void put_blob(struct blob_call *c, const char *version)
              "An HTTP header that&apos;s mandatory for this request is not specified.");
     else if (strcmp(type, "BlockBlob") != 0)
         fail(c, 400, "InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format.");
-    else if (!size_ok(c, version, false))
+    else if (!size_ok(c, version, false) || !md5_ok(c))
         return;
     else if (!publish(c->e, c->q->arena, c->name, c->q->body_path, &etag))
         fail(c, 500, "InternalError", "The server encountered an internal error. Please retry the request.");
@@ -350,7 +386,7 @@ static void put_block(struct blob_call *c, const char *version)
     else if (emu_int(c->e, "select count(*) >= 100000 from blob_block where name = ?1", "t", c->name))
         fail(c, 409, "BlockCountExceedsLimit",
              "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks.");
-    else if (size_ok(c, version, true)) {
+    else if (size_ok(c, version, true) && md5_ok(c)) {
         file = fresh_file(c->e, c->q->arena);
         if (rename(c->q->body_path, arena_printf(c->q->arena, "%s/blobs/%s", c->e->dir, file)) < 0) {
             fail(c, 500, "InternalError", "The server encountered an internal error. Please retry the request.");

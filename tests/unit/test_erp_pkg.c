@@ -79,7 +79,11 @@ static void upload(void **state)
            { .method = "PUT",
              .part = "/dmf/a",
              .status = 413,
-             .body = "<Error><Code>RequestBodyTooLarge</Code><Message>x</Message></Error>" });
+             .body = "<Error><Code>RequestBodyTooLarge</Code><Message>x</Message></Error>" },
+           { .method = "PUT",
+             .part = "/dmf/a",
+             .status = 403,
+             .body = "<Error><Code>AuthorizationPermissionMismatch</Code><Message>no</Message></Error>" });
     CHECK_OK(file_write_atomic("p.zip", "PK content", 10, 0600, &s.err), &s.err);
     p = place_at(&s, url, "/dmf/a");
     CHECK_OK(erp_blob_put(s.e, &p, "p.zip", &s.err), &s.err);
@@ -87,12 +91,37 @@ static void upload(void **state)
     CHECK_STR(fake_header(&s.f.seen[0], "x-ms-version"), "2019-12-12", "version");
     CHECK_STR(fake_header(&s.f.seen[0], "Content-Length"), "10", "length");
     CHECK_STR(fake_header(&s.f.seen[0], "Authorization"), "", "the token stays home");
+    CHECK_STR(fake_header(&s.f.seen[0], "Content-MD5"), "0/J4tCAG6l6h4BKQM4QRxg==", "of the octets");
     CHECK_OK(erp_blob_put(s.e, &p, "p.zip", &s.err), &s.err);
     assert_int_equal(erp_blob_put(s.e, &p, "p.zip", &s.err), EC_STATE);
     assert_string_equal(s.err.service_code, "AuthenticationFailed");
     CHECK(!strstr(s.err.msg, "secret"), "%s", s.err.msg);
     assert_int_equal(erp_blob_put(s.e, &p, "p.zip", &s.err), EC_FNO);
+    /* A URL that may only read: another one would not do better. */
+    assert_int_equal(erp_blob_put(s.e, &p, "p.zip", &s.err), EC_FNO);
+    CHECK(strstr(s.err.hint, "no right to write") != NULL, "%s", s.err.hint);
     assert_int_equal(erp_blob_put(s.e, &p, "none.zip", &s.err), EC_IO);
+    script_end(&s);
+}
+
+#define MISMATCH "<Error><Code>Md5Mismatch</Code><Message>The MD5 value did not match.</Message></Error>"
+
+/* Octets that were changed on their way are sent again, a few times. */
+static void upload_damaged(void **state)
+{
+    struct script s;
+    struct erp_place p;
+    char url[200];
+
+    (void)state;
+    SCRIPT(&s, { .method = "PUT", .part = "/dmf/a", .status = 400, .body = MISMATCH },
+           { .method = "PUT", .part = "/dmf/a", .status = 201, .want = "PK content" },
+           { .method = "PUT", .part = "/dmf/a", .status = 400, .body = MISMATCH, .times = 3 });
+    CHECK_OK(file_write_atomic("p.zip", "PK content", 10, 0600, &s.err), &s.err);
+    p = place_at(&s, url, "/dmf/a");
+    CHECK_OK(erp_blob_put(s.e, &p, "p.zip", &s.err), &s.err);
+    assert_int_equal(erp_blob_put(s.e, &p, "p.zip", &s.err), EC_FNO);
+    CHECK(strstr(s.err.msg, "damaged 3 times") != NULL, "%s", s.err.msg);
     script_end(&s);
 }
 
@@ -102,7 +131,7 @@ struct blocks {
     size_t n;
     int connections; /* open at one time */
     char list[2000];
-    bool fail_one;
+    bool fail_one, damage_one;
     char ids[40][24];
 };
 
@@ -120,6 +149,9 @@ static void take_blocks(struct fake_http *f, const struct fake_request *q, struc
     } else if (b->fail_one && b->n == 2) {
         b->fail_one = false;
         a->drop = true;
+    } else if (b->damage_one && b->n == 4) {
+        b->damage_one = false;
+        fake_text(a, 400, MISMATCH);
     } else {
         snprintf(b->ids[b->n++ % 40], 24, "%s", id + 20);
         b->octets += q->body_len;
@@ -131,7 +163,7 @@ static void take_blocks(struct fake_http *f, const struct fake_request *q, struc
 static void upload_blocks(void **state)
 {
     struct script s;
-    struct blocks b = { .fail_one = true };
+    struct blocks b = { .fail_one = true, .damage_one = true };
     struct erp_place p;
     char url[200];
     int fd = open("big.zip", O_CREAT | O_WRONLY, 0600);
@@ -531,10 +563,10 @@ static void execution_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(places),      cmocka_unit_test(upload),           cmocka_unit_test(upload_blocks),
-        cmocka_unit_test(download),    cmocka_unit_test(imports),          cmocka_unit_test(status_of_runs),
-        cmocka_unit_test(details),     cmocka_unit_test(projects),         cmocka_unit_test(exports),
-        cmocka_unit_test(error_files), cmocka_unit_test(execution_errors),
+        cmocka_unit_test(places),         cmocka_unit_test(upload),      cmocka_unit_test(upload_damaged),
+        cmocka_unit_test(upload_blocks),  cmocka_unit_test(download),    cmocka_unit_test(imports),
+        cmocka_unit_test(status_of_runs), cmocka_unit_test(details),     cmocka_unit_test(projects),
+        cmocka_unit_test(exports),        cmocka_unit_test(error_files), cmocka_unit_test(execution_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
