@@ -78,6 +78,11 @@ $(B)/gen/emu_tenant.c: tests/emulator/tenant.json scripts/text2c.awk
 $(B)/gen/emu_tenant.o: $(B)/gen/emu_tenant.c $(B)/flags
 	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 
+$(B)/tests/integration/%.o: INC := -Ipackages -I. -Itests -Itests/unit -Itests/integration
+$(B)/integration/%: $(B)/tests/integration/%.o $(LOADER) $(SYNC) $(PKG) $(SQL_OBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
 # Unit tests link everything except main.o; a run gets an empty folder of its own.
 $(B)/unit/%: $(B)/tests/unit/%.o $(SYNC) $(LOADER) $(PKG) $(SQL_OBJ)
 	@mkdir -p $(@D)

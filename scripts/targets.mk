@@ -37,6 +37,12 @@ soak:
 	@scripts/bootstrap
 	@scripts/run_tests soak
 
+## integration uploads against Azurite, the storage vendor's emulator, from the npm registry (not part of make test)
+integration:
+	@scripts/bootstrap
+	@+$(MAKE) --no-print-directory -j$(JOBS) build/release/integration/blob_azurite
+	@scripts/integration
+
 ## fuzz        each fuzz target for FUZZ_SECONDS=60, beginning with its corpus
 fuzz:
 	@scripts/bootstrap
@@ -78,11 +84,11 @@ docs: $(B)/dmfsync
 	@scripts/gen_docs $(B)/dmfsync docs/commands.md
 
 ## compile-check  every source file through clang as well
-CHECKED := $(sort main.c $(wildcard packages/*/*.c loader/*.c sync/*.c tests/unit/*.c tests/emulator/*.c tests/fuzz/*.c tests/data/*.c))
+CHECKED := $(sort main.c $(wildcard packages/*/*.c loader/*.c sync/*.c tests/unit/*.c tests/emulator/*.c tests/fuzz/*.c tests/data/*.c tests/integration/*.c))
 compile-check: $(CHECKED:%.c=$(B)/clang/%.ok)
 $(B)/clang/packages/%.ok:       CLANG_INC := -Ipackages
 $(B)/clang/tests/emulator/%.ok: CLANG_INC := -Ipackages -Itests/emulator
-$(B)/clang/%.ok: CLANG_INC ?= -Ipackages -I. -Itests -Itests/unit
+$(B)/clang/%.ok: CLANG_INC ?= -Ipackages -I. -Itests -Itests/unit -Itests/integration
 $(B)/clang/%.ok: %.c
 	@mkdir -p $(@D)
 	@$(CLANG) $(filter-out $(MODE_$(V)),$(FLAGS)) -Wno-unknown-warning-option $(CLANG_INC) -fsyntax-only -MMD -MP -MT $@ -MF $(@:.ok=.d) $<
@@ -97,4 +103,4 @@ $(B)/gen_sources $(B)/gen_rows $(B)/measure: $(B)/%: tests/data/%.c $(B)/flags
 clean:
 	rm -rf build
 
-.PHONY: help demo test asan tsan soak fuzz bench install layers format-check format docs compile-check clean
+.PHONY: help demo test asan tsan soak integration fuzz bench install layers format-check format docs compile-check clean

@@ -38,10 +38,14 @@ static enum ec explain(enum ec rc, struct err *reterr)
     return rc;
 }
 
-/* The octets were changed on their way: they can be sent again. */
+/*
+ * The octets were changed on their way: they can be sent again. Azurite, which development boxes use, says it by
+ * InvalidOperation and "Provided contentMD5 doesn't match."
+ */
 static bool damaged(enum ec rc, const struct err *e)
 {
-    return rc == EC_FNO && e && e->http_status == 400 && !strcmp(e->service_code, "Md5Mismatch");
+    return rc == EC_FNO && e && e->http_status == 400 &&
+           (!strcmp(e->service_code, "Md5Mismatch") || strstr(e->msg, "contentMD5 doesn't match"));
 }
 
 static enum ec give_up_damaged(struct err *reterr, const char *path)
@@ -101,7 +105,7 @@ static enum ec put_single(struct erp *e, const struct erp_place *place, const ch
         rc = session_do(e->s, &c, &r, reterr);
         if (!damaged(rc, reterr))
             break;
-        log_warn("net", "the package arrived damaged, sending it again");
+        log_warn("net", "the package arrived damaged%s", tries + 1 < MAX_DAMAGED ? ", sending it again" : "");
     }
     http_response_release(&r);
     return damaged(rc, reterr) ? give_up_damaged(reterr, path) : explain(rc, reterr);
