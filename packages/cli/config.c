@@ -301,6 +301,11 @@ static void set_defaults(struct config *c)
     c->tag = "DualWrite";
     c->bypass = "";
     c->control = "manual";
+    c->control_wait_ms = 1800000;
+    c->control_poll_ms = 10000;
+    c->gateway_tenant = "common";
+    c->max_window_ms = 14400000;
+    c->watchdog_after_ms = 600000;
     c->package_rows = 100000;
     c->existing = EXISTING_REFUSE;
     c->lost_answer_wait_ms = 30 * 60000;

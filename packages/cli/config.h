@@ -63,6 +63,15 @@ struct config {
     struct config_side fno, dataverse;
     const char *tag, *bypass;
     const char *control; /* manual | hook | gateway */
+    const char *control_hook; /* program, absolute; NULL = none */
+    int64_t control_wait_ms, control_poll_ms;
+    const char **status_running, **status_paused; /* further words of F&O for these states */
+    size_t n_status_running, n_status_paused;
+    const char *gateway_url, *gateway_authority, *gateway_tenant; /* authority NULL = that of fno */
+    const char *gateway_token_file, *gateway_token_command;
+    int64_t max_window_ms; /* a map is not left stopped or paused longer than this */
+    const char *watchdog_dir; /* NULL = no lease is written */
+    int64_t watchdog_after_ms;
     int64_t package_rows; /* default 100000 */
     enum existing_policy existing;
     int64_t max_errors; /* default 0 */

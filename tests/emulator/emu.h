@@ -20,7 +20,7 @@
 #include <sqlite3.h>
 #include <yajl/yajl_tree.h>
 
-enum emu_service { EMU_LOGIN, EMU_BLOB, EMU_FNO, EMU_DATAVERSE, EMU_ADMIN, EMU_SERVICES };
+enum emu_service { EMU_LOGIN, EMU_BLOB, EMU_FNO, EMU_DATAVERSE, EMU_ADMIN, EMU_GATEWAY, EMU_SERVICES };
 
 /* ---- tenant definition: tenant.json, read once (emu_tenant.c) ---- */
 struct emu_enum_member {
@@ -173,6 +173,7 @@ const struct emu_column *emu_column_by_name(const struct emu_table *t, const cha
     X(dv_plugin_throws_untagged, 0, "a custom plug-in on account throws unless tag=DualWrite")                       \
     X(dv_batch_needs_extra_crlf, 0, "a $batch body that does not end in CRLF CRLF is refused as unreadable")         \
     X(dv_etag_ignored, 0, "If-Match with a version is ignored")                                                      \
+    X(fno_dualwrite_status_number, 0, "Status in DualWriteProjectConfigurations is a number instead of a word")      \
     X(token_expires_s, 3599, "expires_in of tokens, seconds")                                                        \
     X(company_team_delay_ms, 200, "how long after a cdm_company row its owning team appears")                        \
     X(dv_limit_requests, 6000, "service protection: requests per window and user; 0 = off")                          \
@@ -190,6 +191,12 @@ const struct emu_column *emu_column_by_name(const struct emu_table *t, const cha
     X(latency_ms, 0, "latency of each call")                                                                         \
     X(dv_row_us, 0,                                                                                                  \
       "execution time per row in Dataverse writes, microseconds (0 = not waited for, counted as 4000)")              \
+    X(dw_change_ms, 0, "how long after the request a dual-write map has changed its state")                          \
+    X(dw_request_ms, 0, "how long until the gateway says that the request is complete")                              \
+    X(dw_replay_us, 0, "replay of one queued row of a paused map, microseconds")                                     \
+    X(dw_queue_octets, 1073741824, "queue of a paused map: beyond it, writers are refused")                          \
+    X(dw_queue_age_s, 86400, "queue of a paused map: after so many seconds of pause writers are refused")            \
+    X(dw_empty_list_every, 0, "every N-th list of maps from the gateway is empty; 0 = none")                         \
     X(clock_skew_ms, 0, "the Date header is off by this")                                                            \
     X(fno_no_privilege, 0, "the calling user may read legal entities of F&O only: anything else is 403")             \
     X(fno_entity_list_stale, 0, "the entity list of data management has no Customers V3: it was not refreshed")      \

@@ -272,6 +272,88 @@ static void fno_rows(struct admin *a)
     strbuf_addf(&a->r->body, "{\"ok\":true,\"created\":%s}\n", created ? "true" : "false");
 }
 
+/* ---- a batch job ---- */
+
+struct job {
+    const struct emu_entity *en;
+    struct arena *a;
+    struct emu_value **keys;
+    int64_t first, rows, seen;
+    size_t n, cap;
+};
+
+static bool take_key(void *arg, const struct emu_fno_row *row)
+{
+    struct job *j = arg;
+    struct emu_value *k;
+    size_t n = 0;
+
+    if (j->seen++ < j->first)
+        return true;
+    k = arena_zalloc(j->a, (j->en->n + 1) * sizeof(*k));
+    for (size_t i = 0; i < j->en->n; i++)
+        if (j->en->fields[i].key)
+            k[n++] = (struct emu_value){ j->en->fields[i].name, arena_strdup(j->a, row->values[i]) };
+    if (j->n == j->cap) {
+        j->cap = j->cap ? j->cap * 2 : 1024;
+        j->keys = xrealloc(j->keys, j->cap * sizeof(*j->keys));
+    }
+    j->keys[j->n++] = k;
+    return (int64_t)j->n < j->rows;
+}
+
+static const char *numbered(struct arena *a, const char *text, int64_t n)
+{
+    const char *at = strstr(text, "{n}");
+
+    return at ? arena_printf(a, "%.*s%" PRId64 "%s", (int)(at - text), text, n, at + 3) : text;
+}
+
+/* Rows of one entity and company in the order of their keys, changed or deleted one by one, as X++ would. */
+static void fno_job(struct admin *a)
+{
+    const char *label = text(a->body, "entity"), *company = text(a->body, "company"), *rows = text(a->body, "rows"),
+               *first = text(a->body, "first");
+    const struct emu_entity *en = label ? emu_entity_by_label(&a->e->tenant, label) : NULL;
+    struct job j = { .en = en,
+                     .a = a->q->arena,
+                     .rows = rows ? strtoll(rows, NULL, 10) : 0,
+                     .first = first ? strtoll(first, NULL, 10) : 0 };
+    bool remove = YAJL_IS_TRUE(member(a->body, "delete")), ok = true, created;
+    struct emu_value *v, *all;
+    size_t n, done_rows = 0;
+    char msg[MSG] = "";
+
+    if (!en || j.rows < 1 || !values_of(a, member(a->body, "values"), &v, &n)) {
+        refuse(a, 400,
+               "{\"entity\":LABEL,\"company\":ID,\"first\":N,\"rows\":N,\"values\":{..}} or with \"delete\":true");
+        return;
+    }
+    emu_fno_scan(a->e, en, company, 0, take_key, &j);
+    all = arena_zalloc(a->q->arena, (en->n + n + 1) * sizeof(*all));
+    for (size_t i = 0; i < j.n && ok; i++) {
+        struct arena mem = { 0 };
+        size_t k = 0;
+
+        while (j.keys[i][k].name) {
+            all[k] = j.keys[i][k];
+            k++;
+        }
+        for (size_t f = 0; f < n && !remove; f++)
+            all[k + f] =
+                (struct emu_value){ v[f].name, numbered(&mem, v[f].value ? v[f].value : "", j.first + (int64_t)i) };
+        ok = remove ? emu_fno_delete(a->e, en, company, all, k, msg, sizeof(msg))
+                    : emu_fno_upsert(a->e, en, company, all, k + n, &created, msg, sizeof(msg));
+        done_rows += ok;
+        arena_release(&mem);
+    }
+    free(j.keys);
+    answer(a, ok ? 200 : 400);
+    strbuf_addf(&a->r->body, "{\"ok\":%s,\"rows\":%zu,\"error\":", ok ? "true" : "false", done_rows);
+    emu_json_str(&a->r->body, msg, strlen(msg));
+    strbuf_adds(&a->r->body, "}\n");
+}
+
 static bool print_row(void *arg, const struct emu_fno_row *row)
 {
     struct dump *d = arg;
@@ -386,6 +468,7 @@ static void dataverse_row(struct admin *a)
 static void dualwrite(struct admin *a, bool set)
 {
     const char *fno = text(a->body, "fno"), *dv = text(a->body, "dataverse"), *state = text(a->body, "state");
+    const char *queue = text(a->body, "queue");
     char msg[MSG] = "";
 
     if (!set) {
@@ -393,8 +476,10 @@ static void dualwrite(struct admin *a, bool set)
         emu_dualwrite_list(a->e, &a->r->body);
         strbuf_addc(&a->r->body, '\n');
     } else if (!fno || !dv || !state) {
-        refuse(a, 400, "{\"fno\":LABEL,\"dataverse\":SET,\"state\":\"running|paused|stopped\"}");
-    } else if (!emu_dualwrite_set(a->e, fno, dv, state, msg, sizeof(msg))) {
+        refuse(a, 400,
+               "{\"fno\":LABEL,\"dataverse\":SET,\"state\":\"running|paused|stopped\",\"queue\":\"replay|discard|"
+               "preserve\"}");
+    } else if (!emu_dualwrite_set(a->e, fno, dv, state, queue, msg, sizeof(msg))) {
         refuse(a, 400, msg);
     } else {
         done(a);
@@ -433,6 +518,8 @@ void emu_admin_handle(struct emu *e, struct emu_request *q, struct emu_response 
         dump(&a);
     else if (post && !strcmp(p, "/fno/rows"))
         fno_rows(&a);
+    else if (post && !strcmp(p, "/fno/job"))
+        fno_job(&a);
     else if (get && !strcmp(p, "/fno/row"))
         fno_row(&a);
     else if (post && !strcmp(p, "/dataverse/rows"))

@@ -16,17 +16,17 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const STATES[] = { [DW_STOPPED] = "stopped", [DW_RUNNING] = "running", [DW_PAUSED] = "paused" };
-
 static const char SCHEMA[] =
     "create table if not exists dw_map(label text not null, tbl text not null, state text not null,"
+    " next text not null, due integer not null, mode integer not null, paused integer not null,"
     " primary key(label, tbl)) without rowid;"
     "create table if not exists dw_queue(seq integer primary key, label text not null, tbl text not null,"
-    " side text not null, company text, payload text not null);"
+    " side text not null, company text, payload text not null, at integer not null);"
+    "create index if not exists dw_queue_map on dw_queue(label, tbl, seq);"
     "create table if not exists dw_error(seq integer primary key, label text not null, tbl text not null,"
     " side text not null, company text, payload text not null, msg text not null);";
 
-static struct dw_map *find(struct dw *d, const char *label, const char *set)
+struct dw_map *dw_find(struct dw *d, const char *label, const char *set)
 {
     for (size_t i = 0; i < d->n; i++)
         if (!strcmp(d->maps[i]->label, label) && !strcmp(d->maps[i]->set, set))
@@ -34,7 +34,7 @@ static struct dw_map *find(struct dw *d, const char *label, const char *set)
     return NULL;
 }
 
-static struct dw_map *add(struct emu *e, const struct dw_map *m)
+struct dw_map *dw_add(struct emu *e, const struct dw_map *m)
 {
     struct dw *d = e->dv->dw;
 
@@ -96,7 +96,7 @@ static void show_map(struct emu *e, const struct dw_map *m)
 }
 
 /* The plug-in of a map with Dataverse as a source is armed by an active runtime row. */
-static void show_runtime(struct emu *e, const struct dw_map *m)
+void dw_show_runtime(struct emu *e, const struct dw_map *m)
 {
     const struct dv_table *t = dv_table_by_logical(e, "msdyn_dualwriteruntimeconfig", 28);
     bool wanted = m->state != DW_STOPPED && (!m->text || (m->direction & DW_TO_FNO));
@@ -158,19 +158,24 @@ static void read_file(struct emu *e, const char *path)
     if (!dw_map_read(e, text, (size_t)n, &m, msg, sizeof(msg))) {
         fprintf(stderr, "dmfsync-emulator: %s: %s\n", path, msg);
     } else {
-        there = find(e->dv->dw, m.label, m.set);
+        there = dw_find(e->dv->dw, m.label, m.set);
         if (there) {
-            m.state = there->state;
-            *there = m;
+            there->text = m.text; /* the document anew; states and queue stay */
+            there->name = m.name;
+            there->source_filter = m.source_filter;
+            there->reversed_filter = m.reversed_filter;
+            there->fields = m.fields;
+            there->n = m.n;
+            there->direction = m.direction;
         } else {
-            there = add(e, &m);
+            there = dw_add(e, &m);
         }
         show_map(e, there);
     }
     free(text);
 }
 
-static void read_folder(struct emu *e)
+void dw_read_folder(struct emu *e)
 {
     DIR *dir = e->maps_dir ? opendir(e->maps_dir) : NULL;
     char **names = NULL;
@@ -201,12 +206,13 @@ static void read_folder(struct emu *e)
 
 static void read_states(struct emu *e)
 {
-    sqlite3_stmt *s = dv_prepare(e, "select label, tbl, state from dw_map order by label, tbl");
+    sqlite3_stmt *s =
+        dv_prepare(e, "select label, tbl, state, next, due, mode, paused from dw_map order by label, tbl");
 
     while (dv_step(e, s)) {
         const char *label = (const char *)sqlite3_column_text(s, 0), *set = (const char *)sqlite3_column_text(s, 1),
                    *state = (const char *)sqlite3_column_text(s, 2);
-        struct dw_map *m = find(e->dv->dw, label, set);
+        struct dw_map *m = dw_find(e->dv->dw, label, set);
         struct dw_map fresh = { .label = arena_strdup(&e->dv->arena, label),
                                 .set = arena_strdup(&e->dv->arena, set) };
 
@@ -215,10 +221,13 @@ static void read_states(struct emu *e)
         if (!fresh.en || !fresh.t)
             continue;
         if (!m)
-            m = add(e, &fresh);
-        for (size_t i = 0; i < COUNT(STATES); i++)
-            if (!strcmp(STATES[i], state))
-                m->state = (enum dw_state)i;
+            m = dw_add(e, &fresh);
+        (void)dw_state_of(state, &m->state);
+        (void)dw_state_of((const char *)sqlite3_column_text(s, 3), &m->next);
+        m->due_ms = sqlite3_column_int64(s, 4);
+        m->mode = (enum dw_queue_mode)sqlite3_column_int(s, 5);
+        m->paused_ms = sqlite3_column_int64(s, 6);
+        m->known = true;
         e->dv->dw->live = e->dv->dw->live || m->state != DW_STOPPED;
     }
     sqlite3_finalize(s);
@@ -228,186 +237,8 @@ void emu_dualwrite_init(struct emu *e)
 {
     e->dv->dw = arena_zalloc(&e->dv->arena, sizeof(*e->dv->dw));
     dv_exec(e, SCHEMA);
-    read_folder(e);
+    dw_read_folder(e);
     read_states(e);
-}
-
-/* ---- the queue of a paused map ---- */
-
-static void enqueue(struct emu *e, const struct dw_map *m, const char *side, const char *company,
-                    const struct emu_value *v, size_t n)
-{
-    sqlite3_stmt *s =
-        emu_sql(e, "insert into dw_queue(label, tbl, side, company, payload) values(?1, ?2, ?3, ?4, ?5)");
-    struct strbuf json = { 0 };
-
-    strbuf_addc(&json, '{');
-    for (size_t i = 0; i < n; i++) {
-        const char *text = v[i].value ? v[i].value : "";
-
-        strbuf_adds(&json, i ? "," : "");
-        emu_json_str(&json, v[i].name, strlen(v[i].name));
-        strbuf_addc(&json, ':');
-        emu_json_str(&json, text, strlen(text));
-    }
-    strbuf_addc(&json, '}');
-    dv_bind(s, 1, m->label);
-    dv_bind(s, 2, m->set);
-    dv_bind(s, 3, side);
-    dv_bind(s, 4, company);
-    dv_bind(s, 5, strbuf_str(&json));
-    dv_step(e, s);
-    sqlite3_reset(s);
-    strbuf_release(&json);
-    emu_count(e, "dualwrite.queued", 1);
-}
-
-static void replay_one(struct emu *e, const struct dw_map *m, const char *side, const char *company,
-                       const char *payload)
-{
-    yajl_val doc = yajl_tree_parse(payload, NULL, 0);
-    size_t n = YAJL_IS_OBJECT(doc) ? YAJL_GET_OBJECT(doc)->len : 0;
-    struct emu_value *v = xcalloc(n + 1, sizeof(*v));
-    char msg[1200] = "";
-    bool ok;
-
-    for (size_t i = 0; i < n; i++)
-        v[i] = (struct emu_value){ YAJL_GET_OBJECT(doc)->keys[i], YAJL_GET_STRING(YAJL_GET_OBJECT(doc)->values[i]) };
-    ok = !strcmp(side, "fno") ? dw_to_dataverse(e, m, company, v, n, msg, sizeof(msg))
-                              : dw_to_fno(e, m, company, v, n, msg, sizeof(msg));
-    emu_count(e, ok ? "dualwrite.replayed" : "dualwrite.catchup_errors", 1);
-    if (!ok) {
-        sqlite3_stmt *s = emu_sql(
-            e, "insert into dw_error(label, tbl, side, company, payload, msg) values(?1, ?2, ?3, ?4, ?5, ?6)");
-
-        dv_bind(s, 1, m->label);
-        dv_bind(s, 2, m->set);
-        dv_bind(s, 3, side);
-        dv_bind(s, 4, company);
-        dv_bind(s, 5, payload);
-        dv_bind(s, 6, msg);
-        dv_step(e, s);
-        sqlite3_reset(s);
-    }
-    free(v);
-    yajl_tree_free(doc);
-}
-
-/* In order, every intermediate change, as the service does. What fails stays as a catch-up error. */
-static void replay(struct emu *e, const struct dw_map *m)
-{
-    for (;;) {
-        sqlite3_stmt *s = emu_sql(e, "select seq, side, company, payload from dw_queue where label = ?1 and tbl = ?2 "
-                                     "order by seq limit 1");
-        struct arena a = { 0 };
-        const char *side = NULL, *company = NULL, *payload = NULL;
-        int64_t seq = 0;
-
-        dv_bind(s, 1, m->label);
-        dv_bind(s, 2, m->set);
-        if (dv_step(e, s)) {
-            seq = sqlite3_column_int64(s, 0);
-            side = dv_column(s, 1, &a);
-            company = dv_column(s, 2, &a);
-            payload = dv_column(s, 3, &a);
-        }
-        sqlite3_reset(s);
-        if (!payload)
-            return;
-        s = emu_sql(e, "delete from dw_queue where seq = ?1");
-        sqlite3_bind_int64(s, 1, seq);
-        dv_step(e, s);
-        sqlite3_reset(s);
-        replay_one(e, m, side, company, payload);
-        arena_release(&a);
-    }
-}
-
-/* ---- states ---- */
-
-bool emu_dualwrite_set(struct emu *e, const char *label, const char *set, const char *state, char *msg,
-                       size_t msg_size)
-{
-    struct dw *d = e->dv->dw;
-    struct dw_map *m, fresh = { .label = NULL };
-    enum dw_state next = DW_STOPPED, before;
-    sqlite3_stmt *s;
-    size_t i;
-
-    read_folder(e); /* maps may have come since the start */
-    for (i = 0; i < COUNT(STATES) && strcmp(STATES[i], state) != 0; i++)
-        ;
-    if (i == COUNT(STATES)) {
-        snprintf(msg, msg_size, "'%.40s' is no state of a map", state);
-        return false;
-    }
-    next = (enum dw_state)i;
-    m = find(d, label, set);
-    if (!m) { /* a pair without a document can be shown as running, but nothing is carried */
-        fresh.en = emu_entity_by_label(&e->tenant, label);
-        fresh.t = dv_table_by_set(e, set, strlen(set));
-        fresh.label = arena_strdup(&e->dv->arena, label);
-        fresh.set = arena_strdup(&e->dv->arena, set);
-        if (!fresh.en || !fresh.t) {
-            snprintf(msg, msg_size, "there is no entity '%.80s' or no set '%.80s'", label, set);
-            return false;
-        }
-        m = add(e, &fresh);
-    }
-    before = m->state;
-    if (next == DW_PAUSED && before == DW_STOPPED) {
-        snprintf(msg, msg_size, "only a running map can be paused");
-        return false;
-    }
-    m->state = next;
-    s = emu_sql(e, "insert or replace into dw_map(label, tbl, state) values(?1, ?2, ?3)");
-    dv_bind(s, 1, label);
-    dv_bind(s, 2, set);
-    dv_bind(s, 3, STATES[next]);
-    dv_step(e, s);
-    sqlite3_reset(s);
-    d->live = false;
-    for (i = 0; i < d->n; i++)
-        d->live = d->live || d->maps[i]->state != DW_STOPPED;
-    show_runtime(e, m);
-    if (next == DW_RUNNING && before == DW_PAUSED && m->text)
-        replay(e, m);
-    return true;
-}
-
-static int64_t count_of(struct emu *e, const char *table, const struct dw_map *m)
-{
-    char sql[120];
-    sqlite3_stmt *s;
-    int64_t n = 0;
-
-    snprintf(sql, sizeof(sql), "select count(*) from %s where label = ?1 and tbl = ?2", table);
-    s = emu_sql(e, sql);
-    dv_bind(s, 1, m->label);
-    dv_bind(s, 2, m->set);
-    if (dv_step(e, s))
-        n = sqlite3_column_int64(s, 0);
-    sqlite3_reset(s);
-    return n;
-}
-
-void emu_dualwrite_list(struct emu *e, struct strbuf *out)
-{
-    const struct dw *d = e->dv->dw;
-
-    strbuf_addc(out, '[');
-    for (size_t i = 0; i < d->n; i++) {
-        const struct dw_map *m = d->maps[i];
-
-        strbuf_adds(out, i ? ",{\"fno\":" : "{\"fno\":");
-        emu_json_str(out, m->label, strlen(m->label));
-        strbuf_addf(out,
-                    ",\"dataverse\":\"%s\",\"state\":\"%s\",\"document\":%s,\"queued\":%" PRId64
-                    ",\"errors\":%" PRId64 "}",
-                    m->set, STATES[m->state], m->text ? "true" : "false", count_of(e, "dw_queue", m),
-                    count_of(e, "dw_error", m));
-    }
-    strbuf_addc(out, ']');
 }
 
 /* ---- hooks ---- */
@@ -422,7 +253,10 @@ bool emu_dualwrite_fno_written(struct emu *e, const struct emu_entity *en, const
 {
     struct dw *d = e->dv ? e->dv->dw : NULL;
 
-    if (!d || !d->live || d->inside)
+    if (!d || !d->n || d->inside)
+        return true;
+    dw_tick_states(e);
+    if (!d->live)
         return true;
     dv_tick(e); /* the owning team of a new company may be due */
     for (size_t i = 0; i < d->n; i++) {
@@ -435,8 +269,9 @@ bool emu_dualwrite_fno_written(struct emu *e, const struct emu_entity *en, const
             return false;
         if (!passes)
             continue;
-        if (m->state == DW_PAUSED) {
-            enqueue(e, m, "fno", company, row, n);
+        if (m->state != DW_RUNNING) { /* paused, or its queue is being emptied: order is kept */
+            if (!dw_enqueue(e, d->maps[i], "fno", company, row, n, msg, msg_size))
+                return false;
             continue;
         }
         emu_count(e, "dualwrite.to_dataverse", 1);
@@ -470,7 +305,10 @@ bool emu_dualwrite_fno_deleting(struct emu *e, const struct emu_entity *en, cons
     struct copy c = { &a, en, NULL };
     bool ok = true;
 
-    if (!d || !d->live || d->inside)
+    if (!d || !d->n || d->inside)
+        return true;
+    dw_tick_states(e);
+    if (!d->live)
         return true;
     for (size_t i = 0; i < d->n && ok; i++) {
         const struct dw_map *m = d->maps[i];
@@ -504,7 +342,10 @@ bool emu_dualwrite_dv_touched(struct emu *e, const struct emu_table *t, const ch
     struct arena a = { 0 };
     bool ok = true;
 
-    if (!d || !d->live || d->inside)
+    if (!d || !d->n || d->inside)
+        return true;
+    dw_tick_states(e);
+    if (!d->live)
         return true;
     for (size_t i = 0; i < d->n && ok; i++) {
         const struct dw_map *m = d->maps[i];
@@ -517,8 +358,8 @@ bool emu_dualwrite_dv_touched(struct emu *e, const struct emu_table *t, const ch
         ok = dw_fno_values(e, m, id, &a, &company, &v, &n_values, msg, msg_size);
         if (!ok || !n_values)
             continue;
-        if (m->state == DW_PAUSED) {
-            enqueue(e, m, "dataverse", company, v, n_values);
+        if (m->state != DW_RUNNING) {
+            ok = dw_enqueue(e, d->maps[i], "dataverse", company, v, n_values, msg, msg_size);
             continue;
         }
         emu_count(e, "dualwrite.to_fno", 1);
@@ -539,7 +380,10 @@ bool emu_dualwrite_dv_deleting(struct emu *e, const struct emu_table *t, const c
     struct arena a = { 0 };
     bool ok = true;
 
-    if (!d || !d->live || d->inside)
+    if (!d || !d->n || d->inside)
+        return true;
+    dw_tick_states(e);
+    if (!d->live)
         return true;
     for (size_t i = 0; i < d->n && ok; i++) {
         const struct dw_map *m = d->maps[i];
@@ -568,6 +412,7 @@ bool emu_dualwrite_dv_deleting(struct emu *e, const struct emu_table *t, const c
 /* ---- DualWriteProjectConfigurations: a row for writes and one for deletes, from start to stop ---- */
 
 struct config {
+    const struct emu *e;
     const struct dw_map *m;
     bool deletes;
     char project[80], key[300], url[100];
@@ -586,7 +431,11 @@ static const char *config_property(const void *arg, const char *name)
     if (!strcmp(name, "ExternalEnvironmentUrl"))
         return c->url;
     if (!strcmp(name, "Status"))
-        return c->m->state == DW_PAUSED ? "Paused" : "Running";
+        return EMU_KNOB(c->e, fno_dualwrite_status_number) ? (c->m->state == DW_PAUSED ? "2" : "1")
+               : c->m->state == DW_PAUSED                  ? "Paused"
+               : c->m->state == DW_CATCHUP                 ? "Resuming"
+               : c->m->state == DW_INITIAL                 ? "Initializing"
+                                                           : "Running";
     if (!strcmp(name, "IntegrationKey"))
         return c->key;
     if (!strcmp(name, "PartitionMap"))
@@ -638,6 +487,7 @@ bool emu_dualwrite_fno_odata(struct emu *e, struct emu_request *q, struct emu_re
 
     if (strcmp(q->path, PATH) != 0)
         return false;
+    dw_tick_states(e);
     if (strcmp(q->method, "GET") != 0) {
         emu_fno_error(r, q, 405, "The requested resource does not support http method '%.10s'.", q->method);
         return true;
@@ -653,7 +503,7 @@ bool emu_dualwrite_fno_odata(struct emu *e, struct emu_request *q, struct emu_re
                 q->host ? q->host : "localhost");
     for (size_t i = 0; i < e->dv->dw->n; i++)
         for (int deletes = 0; deletes < 2 && e->dv->dw->maps[i]->state != DW_STOPPED; deletes++) {
-            struct config c = { .m = e->dv->dw->maps[i], .deletes = deletes != 0 };
+            struct config c = { .e = e, .m = e->dv->dw->maps[i], .deletes = deletes != 0 };
             struct dv_meta_object o = { .out = &r->body, .select = select, .n = 1 };
 
             describe(e, &c);

@@ -13,11 +13,14 @@
 
 void emu_dualwrite_init(struct emu *e); /* reads the map files; after emu_dv_init() */
 /*
- * state: "running", "paused", "stopped". False with a message: no map document for this pair, unknown state, or a state
- * that cannot follow the present one (only a running map can be paused).
+ * state: "running", "paused", "stopped"; reached after dw_change_ms. queue: what becomes of a paused map's queue when it runs
+ * again: NULL or "replay", "discard", "preserve" (as catch-up errors). False with a message: no such pair, unknown state, or a
+ * state that cannot follow the present one (only a running map can be paused).
  */
-bool emu_dualwrite_set(struct emu *e, const char *label, const char *set, const char *state, char *msg,
-                       size_t msg_size);
+bool emu_dualwrite_set(struct emu *e, const char *label, const char *set, const char *state, const char *queue,
+                       char *msg, size_t msg_size);
+/* The management gateway (emu_gateway.c). */
+void emu_gateway_handle(struct emu *e, struct emu_request *q, struct emu_response *r);
 /* [{"fno":...,"dataverse":...,"state":...,"queued":n,"errors":n}, ...] for the admin port. */
 void emu_dualwrite_list(struct emu *e, struct strbuf *out);
 /* GET /data/DualWriteProjectConfigurations: a running or paused map has its rows, a stopped one none. */

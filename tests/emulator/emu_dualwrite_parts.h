@@ -9,7 +9,8 @@
 #include "emu_dv.h"
 
 enum { DW_TO_DV = 1, DW_TO_FNO = 2, DW_BOTH = 3 };
-enum dw_state { DW_STOPPED, DW_RUNNING, DW_PAUSED };
+enum dw_state { DW_STOPPED, DW_RUNNING, DW_PAUSED, DW_CATCHUP, DW_INITIAL };
+enum dw_queue_mode { DW_REPLAY, DW_DISCARD, DW_PRESERVE };
 
 struct dw_pair {
     const char *fno, *dv;
@@ -33,7 +34,13 @@ struct dw_map {
     struct dw_field *fields;
     size_t n;
     int direction; /* union of the fields' */
-    enum dw_state state;
+    enum dw_state state, next;
+    int64_t due_ms; /* when it will be in `next`; 0 = no change is under way */
+    enum dw_queue_mode mode; /* what becomes of the queue then */
+    int64_t paused_ms; /* since when */
+    bool known; /* was set to some state once: it has a project */
+    bool measured; /* the following are read from the database */
+    int64_t octets, since_ms, queued;
 };
 struct dw {
     struct dw_map **maps;
@@ -50,6 +57,21 @@ bool dw_map_read(struct emu *e, const char *text, size_t n, struct dw_map *ret, 
 typedef const char *dw_get(void *arg, const char *name, const struct emu_field **ret_field);
 /* An F&O range expression, as `((PartyType == "Organization"))`. False with a message when it cannot be evaluated. */
 bool dw_source_filter(const char *text, dw_get *get, void *arg, bool *ret, char *msg, size_t msg_size);
+
+/* ---- what emu_dualwrite.c and emu_dualwrite_state.c share ---- */
+struct dw_map *dw_find(struct dw *d, const char *label, const char *set);
+struct dw_map *dw_add(struct emu *e, const struct dw_map *m);
+void dw_show_runtime(struct emu *e, const struct dw_map *m);
+void dw_read_folder(struct emu *e);
+const char *dw_state_word(enum dw_state s);
+bool dw_state_of(const char *word, enum dw_state *ret);
+void dw_tick_states(struct emu *e); /* changes whose time has come */
+/* Asks for a state; false with a message when the map cannot come there from where it is. */
+bool dw_change(struct emu *e, struct dw_map *m, enum dw_state next, enum dw_queue_mode mode, char *msg,
+               size_t msg_size);
+/* A write of a paused map; false = the queue is over its limits, and the writer is refused. */
+bool dw_enqueue(struct emu *e, struct dw_map *m, const char *side, const char *company, const struct emu_value *v,
+                size_t n, char *msg, size_t msg_size);
 
 /* ---- one row through one map (emu_dualwrite_apply.c) ---- */
 /* Values of an F&O row by staging name -> a write in Dataverse. */

@@ -164,7 +164,7 @@ static bool read_action(struct words *w, struct rule *r)
 
 static bool read_rule(struct words *w, struct rule *r)
 {
-    static const char *const SERVICES[] = { "login", "blob", "fno", "dataverse", "*" };
+    static const char *const SERVICES[] = { "login", "blob", "fno", "dataverse", "gateway", "*" };
     bool known = false;
 
     if (!word(w, "on") || !(r->service = take(w)) || !(r->method = take(w)) || !(r->path = take(w)))
@@ -221,7 +221,7 @@ void emu_fault_free(struct emu *e)
 /* ---- matching ---- */
 static const char *service_name(enum emu_service s)
 {
-    static const char *const NAMES[EMU_SERVICES] = { "login", "blob", "fno", "dataverse", "admin" };
+    static const char *const NAMES[EMU_SERVICES] = { "login", "blob", "fno", "dataverse", "admin", "gateway" };
 
     return NAMES[s];
 }

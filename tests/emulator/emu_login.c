@@ -14,6 +14,9 @@
 #include <strings.h>
 
 static const char SECRET[] = "demo-secret";
+/* The management gateway of dual-write takes tokens of a user only: a refresh token of the public client of its tools. */
+static const char GATEWAY_AUDIENCE[] = "https://IntegratorApp.com", GATEWAY_REFRESH[] = "demo-refresh-token";
+static const char GATEWAY_CLIENT[] = "2e49aa60-1bd3-43b6-8ab6-03ada3d9f08b";
 /* The registered applications differ in the last digit; each has an application user in both services. */
 static const char *const REGISTERED[] = { "11111111-1111-1111-1111-111111111111",
                                           "11111111-1111-1111-1111-111111111112" };
@@ -261,6 +264,24 @@ static bool client_ok(struct emu *e, struct emu_request *q, struct emu_response 
     return false;
 }
 
+/* A single-page application's refresh token is taken together with its Origin only. */
+static void refresh(struct emu *e, struct emu_request *q, struct emu_response *r, const struct emu_pair *f, size_t n)
+{
+    if (strcmp(field(f, n, "client_id"), GATEWAY_CLIENT) != 0)
+        refuse(e, q, r, 400, "unauthorized_client", 700016, "The application was not found in the directory.");
+    else if (!emu_header(q, "Origin"))
+        refuse(e, q, r, 400, "invalid_request", 9002327,
+               "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin "
+               "requests.");
+    else if (strncmp(field(f, n, "scope"), "https://IntegratorApp.com/.default", 34) != 0)
+        refuse(e, q, r, 400, "invalid_scope", 70011,
+               "The provided value for the input parameter 'scope' is not valid.");
+    else if (strcmp(field(f, n, "refresh_token"), GATEWAY_REFRESH) != 0)
+        refuse(e, q, r, 400, "invalid_grant", 70008, "The provided authorization code or refresh token has expired.");
+    else
+        answer(e, q, r, GATEWAY_AUDIENCE, GATEWAY_CLIENT, false);
+}
+
 void emu_login_handle(struct emu *e, struct emu_request *q, struct emu_response *r)
 {
     bool v1 = false;
@@ -276,7 +297,7 @@ void emu_login_handle(struct emu *e, struct emu_request *q, struct emu_response 
     if (strcmp(q->method, "POST") != 0) {
         refuse(e, q, r, 400, "invalid_request", 900561,
                arena_printf(q->arena, "The endpoint only accepts POST requests. Received a %s request.", q->method));
-    } else if (!tenant_known(e, tenant)) {
+    } else if (!tenant_known(e, tenant) && strcmp(tenant, "common") != 0) {
         refuse(e, q, r, 400, "invalid_request", 90002,
                arena_printf(
                    q->arena,
@@ -287,6 +308,8 @@ void emu_login_handle(struct emu *e, struct emu_request *q, struct emu_response 
                !emu_url_pairs(q->arena, q->body, &f, &n) || !*field(f, n, "grant_type")) {
         refuse(e, q, r, 400, "invalid_request", 900144,
                "The request body must contain the following parameter: 'grant_type'.");
+    } else if (!strcmp(field(f, n, "grant_type"), "refresh_token")) {
+        refresh(e, q, r, f, n);
     } else if (strcmp(field(f, n, "grant_type"), "client_credentials") != 0) {
         refuse(e, q, r, 400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.");
     } else if (client_ok(e, q, r, f, n) && (audience = audience_of(e, q, r, f, n, v1)) != NULL) {
@@ -323,7 +346,10 @@ const char *emu_login_user(const struct emu *e, struct arena *a, const char *aut
     claims = yajl_tree_parse(strbuf_str(&json), NULL, 0);
     if (!claims || strtoll(claim(claims, "exp"), NULL, 10) * 1000 <= emu_now_ms(e))
         goto out;
-    snprintf(audience, sizeof(audience), "http://127.0.0.1:%d", e->ports[service]);
+    if (service == EMU_GATEWAY)
+        snprintf(audience, sizeof(audience), "%s", GATEWAY_AUDIENCE);
+    else
+        snprintf(audience, sizeof(audience), "http://127.0.0.1:%d", e->ports[service]);
     if (strcmp(claim(claims, "aud"), audience) != 0) { /* lower case, no trailing slash, this service */
         snprintf(audience, sizeof(audience), "http://localhost:%d", e->ports[service]);
         if (strcmp(claim(claims, "aud"), audience) != 0)

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "emu_dualwrite.h"
 #include "emu_fault.h"
 #include "emu_fno.h"
 
@@ -20,13 +21,14 @@
 
 extern const char emu_tenant_json[]; /* tenant.json, embedded by the Makefile */
 
-static const char *const SERVICES[EMU_SERVICES] = { "login", "blob", "fno", "dataverse", "admin" };
+static const char *const SERVICES[EMU_SERVICES] = { "login", "blob", "fno", "dataverse", "admin", "gateway" };
 static const char USAGE[] =
     "Usage: dmfsync-emulator --dir DIR [OPTION]..\n"
     "A Finance & Operations and a Dataverse environment on loopback, for tests and demonstrations.\n\n"
     "  --dir DIR            where the tenant lives; one that is there already is continued\n"
-    "  --port N             first of five consecutive ports; 0 = any free ones (default)\n"
-    "  --ports-file FILE    written when ready: login=, blob=, fno=, dataverse=, admin= with their URLs\n"
+    "  --port N             first of six consecutive ports; 0 = any free ones (default)\n"
+    "  --ports-file FILE    written when ready: login=, blob=, fno=, dataverse=, admin=, gateway= with their\n"
+    "                       URLs\n"
     "  --seed N             ids, versions and random draws follow from it (default 1)\n"
     "  --fault FILE         rules for injected faults\n"
     "  --knob NAME=VALUE    sets a knob, see below; repeatable\n"
@@ -75,7 +77,7 @@ static void dispatch(struct emu *e, struct emu_request *q, struct emu_response *
 {
     const char *authorization = emu_header(q, "Authorization");
 
-    if (q->service == EMU_FNO || q->service == EMU_DATAVERSE)
+    if (q->service == EMU_FNO || q->service == EMU_DATAVERSE || q->service == EMU_GATEWAY)
         q->user = emu_login_user(e, q->arena, authorization ? authorization : "", q->service);
     switch (q->service) {
     case EMU_LOGIN: emu_login_handle(e, q, r); break;
@@ -83,6 +85,7 @@ static void dispatch(struct emu *e, struct emu_request *q, struct emu_response *
     case EMU_FNO: emu_fno_handle(e, q, r); break;
     case EMU_DATAVERSE: emu_dv_handle(e, q, r); break;
     case EMU_ADMIN: emu_admin_handle(e, q, r); break;
+    case EMU_GATEWAY: emu_gateway_handle(e, q, r); break;
     case EMU_SERVICES: break;
     }
 }
