@@ -100,10 +100,15 @@ static void bind_it(struct show *s)
     struct bind_settings set = { .alias = cell_of(s->cfg ? s->cfg->alias : "map"),
                                  .key = s->cfg ? s->cfg->key : NULL };
     struct map_pair *masters = arena_zalloc(&a, ((s->cfg ? s->cfg->n_masters : 0) + 1) * sizeof(*masters));
+    struct map_pair *compare = arena_zalloc(&a, ((s->cfg ? s->cfg->n_compare : 0) + 1) * sizeof(*compare));
 
+    for (size_t i = 0; s->cfg && i < s->cfg->n_compare; i++)
+        compare[i] = (struct map_pair){ cell_of(s->cfg->compare[i].name), cell_of(s->cfg->compare[i].value) };
     for (size_t i = 0; s->cfg && i < s->cfg->n_masters; i++)
         masters[i] = (struct map_pair){ cell_of(s->cfg->masters[i].name), cell_of(s->cfg->masters[i].value) };
     set.field_master = masters;
+    set.compare = compare;
+    set.n_compare = s->cfg ? s->cfg->n_compare : 0;
     set.n_field_master = s->cfg ? s->cfg->n_masters : 0;
     s->has_schema = !schema_load(&s->schema, workspace_path(&s->app->ws, &a, ".dmfsync/metadata.json"), &s->why);
     if (!s->has_schema) {

@@ -117,8 +117,13 @@ static enum ec bind_one(struct pair *p, struct map_ctx *m, struct err *reterr)
                                  .key = m->cfg->key,
                                  .master_is_dataverse = m->cfg->master_dataverse };
     struct map_pair *masters = arena_zalloc(&p->arena, (m->cfg->n_masters + 1) * sizeof(*masters));
+    struct map_pair *compare = arena_zalloc(&p->arena, (m->cfg->n_compare + 1) * sizeof(*compare));
     struct cell *companies = arena_zalloc(&p->arena, (m->cfg->n_companies + 1) * sizeof(*companies));
 
+    for (size_t i = 0; i < m->cfg->n_compare; i++)
+        compare[i] = (struct map_pair){ cell_of(m->cfg->compare[i].name), cell_of(m->cfg->compare[i].value) };
+    set.compare = compare;
+    set.n_compare = m->cfg->n_compare;
     for (size_t i = 0; i < m->cfg->n_masters; i++)
         masters[i] = (struct map_pair){ cell_of(m->cfg->masters[i].name), cell_of(m->cfg->masters[i].value) };
     for (size_t i = 0; i < m->cfg->n_companies; i++)

@@ -94,7 +94,7 @@ static enum shape shape_of(const struct source *s, const struct source_field *sf
 {
     const struct bound_field *b = sf->bound >= 0 ? &s->m->b->fields[sf->bound] : NULL;
     const struct dv_column *c = b && b->kind == BOUND_PLAIN && map_dir_to_dv(b->dir) ? b->c : NULL;
-    bool as_text = !b || b->rule.type == CANON_TEXT || b->rule.type == CANON_KEY;
+    bool as_text = !b || ((b->rule.type == CANON_TEXT || b->rule.type == CANON_KEY) && !b->rule.blanks);
     bool foreign = s->format.decimal && s->format.decimal != '.';
 
     if (b && ((b->kind != BOUND_PLAIN && b->kind != BOUND_LOOKUP) || !bound_once(s, sf)))

@@ -318,6 +318,7 @@ static void set_defaults(struct config *c)
     c->sync_poll_ms = 30000;
     c->verdict_max_age_ms = INT64_C(24) * 3600000;
     c->max_waiting = 100;
+    c->full_every_ms = 7 * INT64_C(86400000);
 }
 
 static enum ec check_bypass(const struct config *c, const struct settings *s, struct err *reterr)

@@ -45,12 +45,15 @@ struct config_map {
     size_t n_lint_ignore; /* findings of map lint that are known and accepted: CODE or CODE:FIELD */
     struct config_pair *masters;
     size_t n_masters; /* master.FIELD = fno | dataverse */
+    struct config_pair *compare;
+    size_t n_compare; /* compare.FIELD = strict, nocase, scale:2 ... (canon_rule_set) */
     const char **companies;
     size_t n_companies; /* lower case */
     bool master_dataverse;
     enum conflict_rule conflict;
     enum delete_rule deletes;
     const char *max_delete; /* "1%" or a number */
+    const char *tolerance; /* differing keys that parity may leave, "0.01%" or a number; default 0 */
     bool handoff_dual_write; /* handoff = dual-write */
     bool create_companies; /* cdm_companies map only: create_companies = yes */
     enum existing_policy existing;
@@ -88,6 +91,9 @@ struct config {
     int64_t sync_poll_ms;
     int64_t verdict_max_age_ms;
     int64_t max_waiting;
+    int64_t full_every_ms; /* parity --incremental reads both sides whole that often */
+    const char *
+        certificate_key; /* PEM file of the Ed25519 key that signs certificates; NULL = none are written by themselves */
     const char *ca_file; /* [http] ca_file */
     struct config_map *maps;
     size_t n_maps;

@@ -60,7 +60,7 @@ static void overlay(struct settings *s, const char *section, char *const *env, b
         if (value)
             put(s, section, CONFIG_KEYS[i].name, arena_strdup(s->arena, value), name);
     }
-    /* columns.X, const.X and master.X: what the file has; a header cannot be made out of a variable's name. */
+    /* columns.X, const.X, master.X and compare.X: what the file has; a header cannot be made out of a variable's name. */
     for (size_t i = 0; i < n; i++) {
         const char *name, *value;
 

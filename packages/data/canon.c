@@ -106,12 +106,17 @@ static enum canon_outcome good_text(struct cell in, const char **ret_why)
     return CANON_FINE;
 }
 
-static enum canon_outcome text(struct cell in, struct arena *a, struct cell *ret, const char **ret_why)
+static enum canon_outcome text(const struct canon_rule *rule, struct cell in, struct arena *a, struct cell *ret,
+                               const char **ret_why)
 {
     struct cell c = in;
 
     if (good_text(in, ret_why))
         return CANON_BAD;
+    if (rule->exact) {
+        *ret = c;
+        return CANON_FINE;
+    }
     c = unify_lines(c, a);
     if (!surely_composed(c)) {
         c = map_text(c, 0, a);
@@ -120,7 +125,7 @@ static enum canon_outcome text(struct cell in, struct arena *a, struct cell *ret
             return CANON_BAD;
         }
     }
-    *ret = cell_rtrim(c);
+    *ret = rule->blanks ? c : cell_rtrim(c);
     return CANON_FINE;
 }
 
@@ -196,7 +201,7 @@ enum canon_outcome canon_cell(const struct canon_rule *rule, const struct canon_
         return CANON_FINE;
     }
     if (rule->type == CANON_TEXT || rule->type == CANON_KEY)
-        return text(in, a, ret, ret_why);
+        return text(rule, in, a, ret, ret_why);
     if (good_text(in, ret_why))
         return CANON_BAD;
     c = trim(in);
@@ -214,11 +219,11 @@ enum canon_outcome canon_cell(const struct canon_rule *rule, const struct canon_
     case CANON_DATETIME: return canon_date(rule, fmt, c, a, ret, ret_why);
     case CANON_GUID: return guid(rule, c, a, ret, ret_why);
     case CANON_COMPANY:
-        out = text(c, a, &c, ret_why);
+        out = text(rule, c, a, &c, ret_why);
         if (!out)
             *ret = canon_fold_case(c, a);
         return out;
-    case CANON_WORD: return text(c, a, ret, ret_why);
+    case CANON_WORD: return text(rule, c, a, ret, ret_why);
     case CANON_TEXT:
     case CANON_KEY: break;
     }
@@ -244,6 +249,13 @@ bool canon_is_default(const struct canon_rule *rule, struct cell c)
         return true;
     if (rule->strict)
         return false;
+    if (rule->round) {
+        struct arena scratch = { 0 };
+        bool zero = cell_is(canon_round(c, rule->round - 1, &scratch), "0");
+
+        arena_release(&scratch);
+        return zero;
+    }
     switch (rule->type) {
     case CANON_TEXT:
     case CANON_KEY: return !c.len;
@@ -259,6 +271,19 @@ bool canon_is_default(const struct canon_rule *rule, struct cell c)
     return false;
 }
 
+/* By what is hashed, so that the two cannot disagree. */
+static bool equal_tuned(const struct canon_rule *rule, struct cell a, struct cell b, bool *ret_by_default)
+{
+    struct arena scratch = { 0 };
+    struct cell x = canon_fold(rule, a, &scratch), y = canon_fold(rule, b, &scratch);
+    bool same = cell_eq(x, y);
+
+    if (ret_by_default)
+        *ret_by_default = same && !x.ptr && (a.ptr == NULL) != (b.ptr == NULL);
+    arena_release(&scratch);
+    return same;
+}
+
 bool canon_equal(const struct canon_rule *rule, struct cell a, struct cell b, bool *ret_by_default)
 {
     bool both;
@@ -267,8 +292,10 @@ bool canon_equal(const struct canon_rule *rule, struct cell a, struct cell b, bo
         *ret_by_default = false;
     if (cell_eq(a, b))
         return true;
+    if (rule->tuned)
+        return equal_tuned(rule, a, b, ret_by_default);
     if (a.ptr && b.ptr)
-        return canon_folds(rule->type) && same_folded(a, b);
+        return canon_folds(rule) && same_folded(a, b);
     both = canon_is_default(rule, a) && canon_is_default(rule, b);
     if (ret_by_default)
         *ret_by_default = both;
@@ -277,7 +304,11 @@ bool canon_equal(const struct canon_rule *rule, struct cell a, struct cell b, bo
 
 struct cell canon_fold(const struct canon_rule *rule, struct cell c, struct arena *a)
 {
+    if (c.ptr && rule->day && c.len > 10)
+        c.len = 10;
+    if (c.ptr && rule->round)
+        c = canon_round(c, rule->round - 1, a);
     if (canon_is_default(rule, c))
         return CELL_ABSENT;
-    return canon_folds(rule->type) ? canon_fold_case(c, a) : c;
+    return canon_folds(rule) ? canon_fold_case(c, a) : c;
 }

@@ -29,7 +29,24 @@ struct canon_rule {
     int scale; /* decimals, CANON_DECIMAL only; -1 = as many as there are */
     bool strict; /* null and the F&O default of the type stay different */
     struct cell zero; /* for CANON_WORD: the word of F&O's default (enum element 0), absent = none */
+    /* What the settings say of this field (compare.FIELD); all zero = as its type is compared. */
+    bool blanks; /* blanks at the end of a text count */
+    bool exact; /* and so do line ends and the Unicode form: the text octet by octet */
+    /* These act in comparison and digest only: the canonical cell, which may be written, keeps what it has. */
+    bool tuned; /* one of them is set */
+    enum { CANON_CASE_OF_TYPE, CANON_CASE_FOLDED, CANON_CASE_KEPT } letters;
+    bool day; /* CANON_DATETIME: by its UTC day */
+    int8_t round; /* numbers rounded to round - 1 decimals; 0 = no */
 };
+/*
+ * One word of a compare setting: strict, nocase, case, blanks, exact, day, scale:N. False with the reason when it is
+ * no such word or does not fit the rule's type.
+ */
+bool canon_rule_set(struct canon_rule *r, struct cell word, const char **ret_why);
+/* How cells are compared, in words: "decimal, rounded to 2 places; null is 0". In `a`. */
+char *canon_rule_text(const struct canon_rule *r, struct arena *a);
+/* The type's name alone: "decimal". */
+const char *canon_type_name(enum canon_type t);
 /* How the incoming text spells dates and decimals. {0} = as the services do: ISO dates, '.' decimals. */
 struct canon_format {
     const char *date; /* .NET-style pattern such as "M/d/yyyy H:mm"; NULL = ISO (date or date-time, T or blank) */

@@ -22,9 +22,11 @@ static inline bool canon_ascii(struct cell c)
     return any < 0x80;
 }
 
-static inline bool canon_folds(enum canon_type t)
+static inline bool canon_folds(const struct canon_rule *r)
 {
-    return t == CANON_KEY || t == CANON_WORD;
+    return r->letters ? r->letters == CANON_CASE_FOLDED : r->type == CANON_KEY || r->type == CANON_WORD;
 }
+/* A canonical number rounded half away from zero. */
+struct cell canon_round(struct cell number, int scale, struct arena *a);
 
 #endif

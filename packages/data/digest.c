@@ -51,13 +51,15 @@ static void gather(struct gather *g, const struct canon_rule *rule, struct cell 
 {
     char *p;
 
+    if (rule->tuned)
+        c = canon_fold(rule, c, g->a);
     if (canon_is_default(rule, c))
         c = CELL_ABSENT;
-    if (c.ptr && canon_folds(rule->type) && !canon_ascii(c))
+    if (c.ptr && canon_folds(rule) && !canon_ascii(c))
         c = canon_fold_case(c, g->a);
     p = room(g, c.len + 10);
     p += put_length(p, c);
-    if (c.ptr && canon_folds(rule->type)) {
+    if (c.ptr && canon_folds(rule)) {
         for (size_t i = 0; i < c.len; i++) /* what is folded already has no capitals left to change */
             p[i] = (char)(c.ptr[i] >= 'A' && c.ptr[i] <= 'Z' ? c.ptr[i] | 0x20 : c.ptr[i]);
     } else if (c.len) {

@@ -143,13 +143,16 @@ static void classify(struct binding *b, const struct schema *s, struct bound_fie
                      CELL_ARG(f->name), CELL_ARG(f->c->name));
 }
 
+bool bind_named(const struct bound_field *f, struct cell name)
+{
+    return cell_ieq(name, f->name) || (f->c && cell_ieq(name, f->c->name)) ||
+           (f->mf && cell_ieq(name, f->mf->destination)) || (f->f && cell_ieq(name, f->f->property));
+}
+
 static enum { MASTER_IS_FNO, MASTER_IS_DV } master_of(const struct bind_settings *set, const struct bound_field *f)
 {
     for (size_t i = 0; i < set->n_field_master; i++) {
-        struct cell name = set->field_master[i].key;
-
-        if (cell_ieq(name, f->name) || (f->c && cell_ieq(name, f->c->name)) ||
-            (f->mf && cell_ieq(name, f->mf->destination)) || (f->f && cell_ieq(name, f->f->property)))
+        if (bind_named(f, set->field_master[i].key))
             return cell_ieq(set->field_master[i].value, CELL_LIT("dataverse")) ? MASTER_IS_DV : MASTER_IS_FNO;
     }
     return set->master_is_dataverse ? MASTER_IS_DV : MASTER_IS_FNO;
@@ -309,6 +312,7 @@ static void bind_parts(struct binding *b, const struct schema *s, const struct b
     bind_filters(b, bad);
     if (bad->n == before || bad->report)
         bind_choose_key(b, set, bad);
+    bind_tune_rules(b, set, bad);
     finish(b);
 }
 

@@ -51,6 +51,8 @@ struct bind_settings {
     bool master_is_dataverse;
     const struct cell *companies; /* lower case; n 0 = all */
     size_t n_companies;
+    const struct map_pair *compare; /* field -> words of canon_rule_set(), with commas between them */
+    size_t n_compare;
 };
 struct binding {
     struct arena arena;
@@ -139,7 +141,11 @@ struct cell bind_key_text(const struct binding *b, const struct cell *row, struc
 struct digest bind_key_digest(const struct binding *b, const struct cell *row, struct arena *scratch);
 struct digest bind_row_digest(const struct binding *b, const struct cell *row,
                               struct arena *scratch); /* compared cells */
-/* SHA-256 hex of what makes two runs comparable: map document, key, companies, masters, canon version, types. */
+/*
+ * SHA-256 hex of what makes two runs comparable: map document, key, companies, masters, canon version, rules. The second
+ * form as another version of the canonical rules would have it: what was stored under other rules alone is known by it.
+ */
 void bind_hash(const struct binding *b, char ret[static 65]);
+void bind_hash_under(const struct binding *b, int canon_version, char ret[static 65]);
 
 #endif

@@ -25,7 +25,11 @@ const char *bind_nearest_field(const struct fno_entity *e, struct cell name, str
 const char *bind_nearest_column(const struct dv_table *t, struct cell name, struct arena *a);
 
 void bind_choose_rule(struct binding *b, struct bound_field *f, struct bind_problems *bad);
+/* What the settings say about comparing; after the key is known. */
+void bind_tune_rules(struct binding *b, const struct bind_settings *set, struct bind_problems *bad);
 void bind_choose_key(struct binding *b, const struct bind_settings *set, struct bind_problems *bad);
+/* Does a name of the settings mean this field: staging name, property, column or path, any case? */
+bool bind_named(const struct bound_field *f, struct cell name);
 /* Element of an F&O enum in the metadata's spelling, by element name or label, any case; the text itself when unknown. */
 struct cell bind_enum_spelling(const struct fno_field *f, struct cell text, bool *ret_known);
 bool bind_bool_word(struct cell c, bool *ret);

@@ -438,22 +438,3 @@ struct digest bind_row_digest(const struct binding *b, const struct cell *row, s
 {
     return digest_cells(b->rules, row, b->compared, b->n_compared, scratch);
 }
-
-void bind_hash(const struct binding *b, char ret[static 65])
-{
-    struct sha256 *s = sha256_new();
-    struct strbuf text = STRBUF(0);
-
-    strbuf_addf(&text, "canon %d\n", CANON_VERSION);
-    json_write(&text, b->map->doc);
-    for (size_t i = 0; i < b->n_key; i++)
-        strbuf_addf(&text, "\nkey %.*s", CELL_ARG(b->fields[b->key[i]].name));
-    for (size_t i = 0; i < b->n_companies; i++)
-        strbuf_addf(&text, "\ncompany %.*s", CELL_ARG(b->companies[i]));
-    for (size_t i = 0; i < b->n; i++)
-        strbuf_addf(&text, "\nfield %.*s type %d scale %d master %d", CELL_ARG(b->fields[i].name),
-                    b->fields[i].rule.type, b->fields[i].rule.scale, b->fields[i].master);
-    sha256_add(s, text.buf, text.len);
-    sha256_hex(s, ret);
-    strbuf_release(&text);
-}

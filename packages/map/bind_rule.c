@@ -223,3 +223,76 @@ void bind_choose_rule(struct binding *b, struct bound_field *f, struct bind_prob
     case BOUND_COMPANY: break;
     }
 }
+
+static void tune(struct bound_field *f, struct cell words, struct bind_problems *bad)
+{
+    const char *p = words.ptr, *end = words.ptr + words.len, *why;
+
+    if (f->key || f->kind == BOUND_COMPANY) {
+        bind_problem(bad, "compare", f->mf,
+                     "compare." CELL_FMT ": it is part of the key, and keys are always compared "
+                     "as both services find rows",
+                     CELL_ARG(f->name));
+        return;
+    }
+    while (p < end) {
+        const char *comma = memchr(p, ',', (size_t)(end - p)), *to = comma ? comma : end;
+        struct cell word = { p, (size_t)(to - p) };
+
+        while (word.len && word.ptr[0] == ' ')
+            word = (struct cell){ word.ptr + 1, word.len - 1 };
+        word = cell_rtrim(word);
+        if (word.len && !canon_rule_set(&f->rule, word, &why))
+            bind_problem(bad, "compare", f->mf,
+                         "compare." CELL_FMT ": '" CELL_FMT "': %s (the field is compared as %s)", CELL_ARG(f->name),
+                         CELL_ARG(word), why, canon_type_name(f->rule.type));
+        p = to + 1;
+    }
+}
+
+void bind_tune_rules(struct binding *b, const struct bind_settings *set, struct bind_problems *bad)
+{
+    for (size_t i = 0; i < set->n_compare; i++) {
+        size_t n = 0;
+
+        for (size_t k = 0; k < b->n; k++)
+            if (bind_named(&b->fields[k], set->compare[i].key)) {
+                tune(&b->fields[k], set->compare[i].value, bad);
+                n++;
+            }
+        if (!n)
+            bind_problem(bad, "compare", NULL, "compare." CELL_FMT ": the map has no such field%s",
+                         CELL_ARG(set->compare[i].key),
+                         bind_nearest_field(b->entity, set->compare[i].key, &b->arena));
+    }
+}
+
+void bind_hash_under(const struct binding *b, int canon_version, char ret[static 65])
+{
+    struct sha256 *s = sha256_new();
+    struct strbuf text = STRBUF(0);
+
+    strbuf_addf(&text, "canon %d\n", canon_version);
+    json_write(&text, b->map->doc);
+    for (size_t i = 0; i < b->n_key; i++)
+        strbuf_addf(&text, "\nkey %.*s", CELL_ARG(b->fields[b->key[i]].name));
+    for (size_t i = 0; i < b->n_companies; i++)
+        strbuf_addf(&text, "\ncompany %.*s", CELL_ARG(b->companies[i]));
+    for (size_t i = 0; i < b->n; i++) {
+        const struct canon_rule *r = &b->fields[i].rule;
+
+        strbuf_addf(&text, "\nfield %.*s type %d scale %d master %d", CELL_ARG(b->fields[i].name), r->type, r->scale,
+                    b->fields[i].master);
+        if (r->strict || r->tuned || r->blanks)
+            strbuf_addf(&text, " compare %d %d %d %d %d %d", r->strict, r->blanks, r->exact, r->letters, r->day,
+                        r->round);
+    }
+    sha256_add(s, text.buf, text.len);
+    sha256_hex(s, ret);
+    strbuf_release(&text);
+}
+
+void bind_hash(const struct binding *b, char ret[static 65])
+{
+    bind_hash_under(b, CANON_VERSION, ret);
+}

@@ -18,6 +18,9 @@ static bool canon(const struct canon_rule *r, const struct canon_format *f, stru
     return false;
 }
 
+/* What a compare setting may say of a field. */
+static const char *const WORDS[] = { "nocase", "case", "blanks", "exact", "day", "scale:2", "scale:0" };
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena a = { 0 };
@@ -36,6 +39,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     r.strict = data[1] & 1;
     r.zero = data[1] & 2 ? CELL_LIT("None") : CELL_ABSENT;
     r.scale = (int)(data[2] % 40) - 1;
+    for (unsigned w = 0; w < COUNT(WORDS); w++) {
+        const char *why = NULL;
+
+        if (data[1] >> 5 == w + 1 && !canon_rule_set(&r, cell_of(WORDS[w]), &why))
+            MUST(why && *why);
+    }
+    MUST(*canon_rule_text(&r, &a));
     f.decimal = data[1] & 4 ? ',' : 0;
     f.group = data[1] & 8 ? (data[1] & 4 ? '.' : ',') : 0;
     pattern_n = data[1] & 16 ? (data[3] < size ? data[3] : size) : 0;

@@ -378,6 +378,72 @@ static void pairs(void **state)
     arena_release(&a);
 }
 
+/* What compare.FIELD changes, each word with a pair that it makes equal or different. */
+static void settings(void **state)
+{
+    static const struct {
+        const char *word;
+        enum canon_type type;
+        const char *a, *b;
+        bool same_before, same;
+    } CASES[] = {
+        { "nocase", CANON_TEXT, "acme", "ACME", false, true },
+        { "nocase", CANON_TEXT, "\xC3\x89tat", "\xC3\xA9TAT", false, true },
+        { "nocase", CANON_TEXT, "acme", "acne", false, false },
+        { "case", CANON_WORD, "Net30", "NET30", true, false },
+        { "case", CANON_KEY, "c-1", "C-1", true, false },
+        { "blanks", CANON_TEXT, "Acme ", "Acme", true, false },
+        { "blanks", CANON_TEXT, "a\r\nb", "a\nb", true, true },
+        { "exact", CANON_TEXT, "a\r\nb", "a\nb", true, false },
+        { "exact", CANON_TEXT, "e\xCC\x81", "\xC3\xA9", true, false },
+        { "exact", CANON_TEXT, "Acme ", "Acme", true, false },
+        { "day", CANON_DATETIME, "2024-05-01T10:00:00Z", "2024-05-01T23:59:59Z", false, true },
+        { "day", CANON_DATETIME, "2024-05-01T23:30:00-02:00", "2024-05-01T23:59:59Z", false, false },
+        { "scale:2", CANON_DECIMAL, "1.004", "1", false, true },
+        { "scale:2", CANON_DECIMAL, "1.005", "1", false, false },
+        { "scale:2", CANON_DECIMAL, "0.004", NULL, false, true },
+        { "scale:0", CANON_DECIMAL, "9.5", "10", false, true },
+        { "strict", CANON_INT, "0", NULL, true, false },
+        { "strict", CANON_GUID, "00000000-0000-0000-0000-000000000000", NULL, true, false },
+    };
+    static const struct {
+        const char *word;
+        enum canon_type type;
+    } REFUSED[] = { { "nocase", CANON_INT },     { "day", CANON_DATE },         { "day", CANON_TEXT },
+                    { "scale:2", CANON_TEXT },   { "scale:17", CANON_DECIMAL }, { "scale:x", CANON_DECIMAL },
+                    { "scale:", CANON_DECIMAL }, { "loose", CANON_TEXT },       { "", CANON_TEXT },
+                    { "blanks", CANON_DECIMAL }, { "exact", CANON_GUID } };
+    struct arena a = { 0 };
+    const char *why = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(CASES); i++) {
+        for (int tuned = 0; tuned < 2; tuned++) {
+            struct canon_rule r = { .type = CASES[i].type, .scale = -1 };
+            bool want = tuned ? CASES[i].same : CASES[i].same_before;
+            struct cell x, y;
+
+            if (tuned)
+                CHECK(canon_rule_set(&r, cell_of(CASES[i].word), &why), "case %zu: %s", i, why);
+            CHECK(canon(&r, NULL, cell_of(CASES[i].a), &a, &x, &why), "case %zu: %s", i, why);
+            CHECK(canon(&r, NULL, cell_of(CASES[i].b), &a, &y, &why), "case %zu: %s", i, why);
+            CHECK(canon_equal(&r, x, y, NULL) == want, "case %zu, %s %d", i, CASES[i].word, tuned);
+            CHECK(canon_equal(&r, y, x, NULL) == want, "case %zu, %s %d, other way", i, CASES[i].word, tuned);
+            CHECK(digest_eq(digest_cells(&r, &x, NULL, 1, &a), digest_cells(&r, &y, NULL, 1, &a)) == want,
+                  "case %zu, %s %d: digest", i, CASES[i].word, tuned);
+            CHECK(*canon_rule_text(&r, &a), "case %zu: in words", i);
+        }
+        arena_reset(&a);
+    }
+    for (size_t i = 0; i < COUNT(REFUSED); i++) {
+        struct canon_rule r = { .type = REFUSED[i].type, .scale = -1 };
+
+        why = NULL;
+        CHECK(!canon_rule_set(&r, cell_of(REFUSED[i].word), &why) && why && !r.tuned, "refused case %zu", i);
+    }
+    arena_release(&a);
+}
+
 static void rounding(void **state)
 {
     static const struct {
@@ -713,11 +779,17 @@ static void sha(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms),         cmocka_unit_test(pairs),
-        cmocka_unit_test(rounding),      cmocka_unit_test(source_formats),
-        cmocka_unit_test(date_patterns), cmocka_unit_test(reasons),
-        cmocka_unit_test(digests),       cmocka_unit_test(packing),
-        cmocka_unit_test(keys),          cmocka_unit_test(sha),
+        cmocka_unit_test(forms),
+        cmocka_unit_test(pairs),
+        cmocka_unit_test(settings),
+        cmocka_unit_test(rounding),
+        cmocka_unit_test(source_formats),
+        cmocka_unit_test(date_patterns),
+        cmocka_unit_test(reasons),
+        cmocka_unit_test(digests),
+        cmocka_unit_test(packing),
+        cmocka_unit_test(keys),
+        cmocka_unit_test(sha),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
