@@ -34,7 +34,8 @@ BASE    := $(call objs,packages/base/*.c)
 EMU     := $(call objs,tests/emulator/*.c) $(B)/gen/emu_tenant.o
 SQL_SRC := $(sort $(wildcard packages/*/*.sql loader/*.sql sync/*.sql))
 SQL_OBJ := $(patsubst %.sql,$(B)/gen/%.sql.o,$(SQL_SRC)) \
-           $(patsubst %.csv,$(B)/gen/%.csv.o,$(sort $(wildcard packages/*/*.csv)))
+           $(patsubst %.csv,$(B)/gen/%.csv.o,$(sort $(wildcard packages/*/*.csv))) \
+           $(patsubst %.css,$(B)/gen/%.css.o,$(sort $(wildcard sync/*.css)))
 UNIT    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ    := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -72,6 +73,11 @@ $(B)/gen/%.sql.o: $(B)/gen/%.sql.c $(B)/flags
 $(B)/gen/%.csv.c: %.csv scripts/text2c.awk
 	@mkdir -p $(@D); awk -v name=csv_$(basename $(notdir $*)) -f scripts/text2c.awk $< >$@
 $(B)/gen/%.csv.o: $(B)/gen/%.csv.c $(B)/flags
+	$(Q)$(CC) $(FLAGS) -c -o $@ $<
+# The style sheet of `report` is a .css file, embedded as `const char css_<name>[]`.
+$(B)/gen/%.css.c: %.css scripts/text2c.awk
+	@mkdir -p $(@D); awk -v name=css_$(basename $(notdir $*)) -f scripts/text2c.awk $< >$@
+$(B)/gen/%.css.o: $(B)/gen/%.css.c $(B)/flags
 	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 $(B)/gen/emu_tenant.c: tests/emulator/tenant.json scripts/text2c.awk
 	@mkdir -p $(@D); awk -v name=emu_tenant_json -f scripts/text2c.awk $< >$@

@@ -9,6 +9,8 @@
 #include "loader/loader_commands.h"
 #include "loader/map_commands.h"
 #include "loader/public/catalog.h"
+#include "base/clock.h"
+#include "sync/activity.h"
 #include "sync/sync_commands.h"
 
 /* How one service is signed in to: each application user of the side, for that service's address. */
@@ -50,6 +52,8 @@ static enum ec open_clients(struct app *app, struct err *reterr)
                             .retry_deadline_ms = patience };
     enum ec rc = http_new(&http, &app->http, reterr);
 
+    app->began_ms = clock_utc_ms();
+
     if (!rc && (app->command->needs & NEED_FNO))
         rc = erp_open(&erp, app->http, &app->erp, reterr);
     if (!rc && (app->command->needs & NEED_DV))
@@ -59,6 +63,7 @@ static enum ec open_clients(struct app *app, struct err *reterr)
 
 static void close_clients(struct app *app)
 {
+    activity_store(app);
     dv_close(app->dv);
     erp_close(app->erp);
     http_free(app->http);

@@ -35,6 +35,21 @@ create table verdict(
 );
 create index verdict_alias on verdict(alias, id);
 
+-- written by sync/activity.c
+create table activity(                      -- what each command that asked the services cost; for report and metrics
+  id                  integer primary key,
+  command             text not null,
+  started_at          text not null,
+  ended_at            text not null,
+  status              integer not null,     -- the process's exit status
+  fno_calls           integer not null default 0, dataverse_calls     integer not null default 0,
+  fno_retries         integer not null default 0, dataverse_retries   integer not null default 0,
+  fno_throttled       integer not null default 0, dataverse_throttled integer not null default 0,
+  fno_waited_ms       integer not null default 0, dataverse_waited_ms integer not null default 0,
+  fno_octets          integer not null default 0, dataverse_octets    integer not null default 0
+);
+create index activity_time on activity(started_at);
+
 -- written by sync/gate.c
 create table gate(
   alias      text primary key,

@@ -30,6 +30,10 @@ static const struct option_def DOCTOR_OPTIONS[] = {
     { "--offline", NULL, "only what can be checked without the services" }, { 0 }
 };
 
+static const struct option_def REPORT_OPTIONS[] = {
+    { "--days", "N", "days of history on the page (default 90, at most 400)" }, { 0 }
+};
+
 #define ONLINE (NEED_WORKSPACE | NEED_STORE | NEED_LOCK | NEED_FNO | NEED_DV)
 
 const struct command SYNC_COMMANDS[] = {
@@ -161,6 +165,33 @@ const struct command SYNC_COMMANDS[] = {
       .summary = "runs and verdicts of this workspace",
       .run = cmd_history,
       .needs = NEED_WORKSPACE | NEED_STORE },
+    { .name = "report",
+      .args = "FILE.html",
+      .summary = "one page for the steering meeting: may we go live, and why (safe at any time)",
+      .run = cmd_report,
+      .needs = NEED_WORKSPACE | NEED_STORE,
+      .options = REPORT_OPTIONS,
+      .details =
+          "Writes one self-contained HTML page from what is on record: the answer, what to do next, verdict per map "
+          "and "
+          "company, drift over time, failed rows by cause, what differs, conflicts, parked rows, waivers, throughput "
+          "and "
+          "throttling. It loads nothing from a network, can be printed, and follows the reader's dark mode. The file "
+          "appears whole or not at all. See docs/report.md.",
+      .min_args = 1,
+      .max_args = 1 },
+    { .name = "metrics",
+      .args = "FILE.prom",
+      .summary = "the workspace's numbers for Prometheus' textfile collector (safe at any time)",
+      .run = cmd_metrics,
+      .needs = NEED_WORKSPACE | NEED_STORE,
+      .details = "Writes gauges per map: time of the last green verdict (0 = never, so that silence alerts), keys by "
+                 "class, gate, "
+                 "changes that wait, lag, failed rows; and calls and throttling per service. The file appears whole "
+                 "or not at all. "
+                 "See docs/scheduling.md for alerts.",
+      .min_args = 1,
+      .max_args = 1 },
     { .name = "doctor",
       .args = "",
       .summary = "every check a support engineer would ask for",

@@ -34,6 +34,7 @@ struct app {
     struct store *work; /* .dmfsync/work.db */
     /* Opened by main.c when NEED_FNO or NEED_DV; with a command's own option --offline, or
      * without its option --live, all three stay NULL. */
+    int64_t began_ms; /* when they were opened; 0 = they were not */
     struct http *http;
     struct erp *erp;
     struct dv *dv;
