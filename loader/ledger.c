@@ -28,8 +28,8 @@ enum ec exception_add(struct map_ctx *m, int64_t run_id, const struct exception 
 {
     struct query *q = store_query(
         m->state, "insert into row_exception(run_id, side, row_no, line, offset, key, state, stage, field, "
-                  "code, message, package_id, at) values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-                  "?12, ?13)");
+                  "code, message, package_id, at, version, retry) values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+                  "?10, ?11, ?12, ?13, ?14, ?15)");
     char now[32];
 
     clock_format_utc(clock_utc_ms(), now);
@@ -46,6 +46,8 @@ enum ec exception_add(struct map_ctx *m, int64_t run_id, const struct exception 
     query_cell(q, 11, cell_absent(e->message) ? CELL_LIT("") : e->message);
     bind_positive(q, 12, e->package_id);
     query_str(q, 13, now);
+    query_int(q, 14, e->version);
+    query_int(q, 15, e->retry);
     return query_run(q, reterr);
 }
 
@@ -68,8 +70,9 @@ enum ec exception_list(struct map_ctx *m, int64_t run_id,
                        struct err *reterr)
 {
     struct query *q = store_query(
-        m->state, "select side, row_no, line, offset, key, state, stage, field, code, message, package_id "
-                  "from row_exception where run_id = ?1 order by side desc, row_no, id");
+        m->state, "select e.side, e.row_no, e.line, e.offset, e.key, e.state, e.stage, e.field, e.code, e.message, "
+                  "e.package_id, e.version, e.retry, p.file, p.execution_id from row_exception e left join package p "
+                  "on p.id = e.package_id where e.run_id = ?1 order by e.side desc, e.row_no, e.id");
     enum ec rc = EC_OK, done;
 
     query_int(q, 1, run_id);
@@ -86,6 +89,10 @@ enum ec exception_list(struct map_ctx *m, int64_t run_id,
             .code = query_get_cell(q, 8),
             .message = query_get_cell(q, 9),
             .package_id = query_get_int(q, 10),
+            .version = query_get_int(q, 11),
+            .retry = query_get_int(q, 12),
+            .package = query_get_str(q, 13),
+            .execution = query_get_str(q, 14),
         };
 
         rc = fn(arg, &e, reterr);
@@ -170,7 +177,8 @@ enum ec load_counts(struct map_ctx *m, int64_t run_id, struct load_counts *ret, 
     if (!rc) {
         q = store_query(
             m->state,
-            "select coalesce(sum(case when pass = 1 and state = 'settled' then rows end), 0), count(*) filter "
+            "select coalesce(sum(case when pass = 1 and state = 'settled' then rows - moved end), 0), count(*) "
+            "filter "
             "(where rows > 0), coalesce(sum(created), 0), coalesce(sum(updated), 0), "
             "coalesce(sum(case when sent_at is not null then octets end), 0) from package where run_id = ?1");
         query_int(q, 1, run_id);
@@ -185,10 +193,7 @@ enum ec load_counts(struct map_ctx *m, int64_t run_id, struct load_counts *ret, 
     }
     if (rc)
         return rc;
-    rc = mask_count(m, run_id, "landed", &mask, reterr); /* of packages that had to be sent again in part */
-    if (rc)
-        return rc;
-    c.landed = (settled > in_package ? settled - in_package : 0) + mask;
+    c.landed = settled > in_package ? settled - in_package : 0;
     accounted = c.landed + c.unchanged + c.rejected + c.parked + c.excluded + c.unknown;
     if (accounted > c.rows)
         return err_set(reterr, EC_BUG,

@@ -36,7 +36,7 @@ static void put_header(struct lint_rejects *rj, const struct source *s)
     const struct cell *header = csv_header(s->csv, &rj->n_columns);
     bool first = true;
 
-    rj->at_file = rj->at_line = rj->n_columns;
+    rj->at_file = rj->at_line = SIZE_MAX; /* rows of a corrected file may have more cells than this header */
     rj->data = xcalloc(rj->n_columns + 1, sizeof(*rj->data));
     strbuf_adds(&rj->held, "\xEF\xBB\xBF"); /* UTF-8, whatever the source's encoding was */
     for (size_t i = 0; i < rj->n_columns; i++) {

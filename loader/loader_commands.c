@@ -19,10 +19,18 @@ static const struct option_def LOAD_OPTIONS[] = {
       "the operator's word that dual-write does not run these maps, where that cannot be read" },
     { 0 }
 };
+static const struct option_def RETRY_OPTIONS[] = {
+    { "--rejects", "FILE", "the corrected rows, in a file that 'lint' or 'errors --rejects' wrote" },
+    { "--map-state", "stopped",
+      "the operator's word that dual-write does not run these maps, where that cannot be read" },
+    { 0 }
+};
 static const struct option_def ERRORS_OPTIONS[] = {
     { "--format", "text|csv|jsonl", "one line per row (default text)" },
     { "--limit", "N", "rows printed as text (default 200; csv and jsonl print all)" },
     { "--run", "N", "of that run (default: the last one)" },
+    { "--groups", NULL, "only the kinds of errors, with counts" },
+    { "--rejects", NULL, "write the failed rows of the F&O side to .dmfsync/rejects, to be corrected for 'retry'" },
     { 0 }
 };
 
@@ -133,6 +141,31 @@ const struct command LOADER_COMMANDS[] = {
       .run = cmd_errors,
       .needs = NEED_WORKSPACE | NEED_STORE,
       .options = ERRORS_OPTIONS,
+      .details = "One line per row: source file and line, state, stage, key, field, message, package and execution. "
+                 "Then the "
+                 "kinds of errors, most rows first: messages that differ only in keys, numbers and quoted values are "
+                 "one kind. "
+                 "Both are compared with the run before, the last retry included: new, still there, gone. With "
+                 "--rejects the "
+                 "rows are written as they are, with file, line, rule and reason behind each; correct them there and "
+                 "give the file "
+                 "to 'retry --rejects'.",
       .max_args = 1 },
+    { .name = "retry",
+      .args = "[MAP..]",
+      .summary = "send exactly the failed rows again, as they were or corrected",
+      .run = cmd_retry,
+      .needs = NEED_WORKSPACE | NEED_STORE | NEED_LOCK | NEED_FNO | NEED_DV | NEED_CONSENT,
+      .options = RETRY_OPTIONS,
+      .details =
+          "Takes the rows of the last load that F&O refused or did not account for, and packages that it refused as "
+          "a "
+          "whole, and sends them in new packages; the lineage still leads to the lines of the source. Rows that were "
+          "refused before sending need correction: 'errors --rejects' writes them with line, rule and reason, and "
+          "--rejects FILE sends the corrected ones. They keep their places in the ledger; what is still wrong is "
+          "rejected again. The columns dmfsync_file and dmfsync_line tell which rows a file replaces; rows that are "
+          "not in "
+          "it stay as they are. An unfinished retry is continued.",
+      .max_args = -1 },
     { 0 }
 };

@@ -36,7 +36,12 @@ create table package(                       -- source rows first_row..last_row o
   staged         integer, staging_ok integer, created integer, updated integer,
   failed         integer not null default 0, -- rows the service did not take
   message        text not null default '',
-  sent_at        text, ended_at text
+  sent_at        text, ended_at text,
+  parent         integer not null default 0, -- the package that these rows were in before; 0 = planned from the source
+  picked         integer not null default 0, -- 1 = only the rows of the mask 'pick:ID'
+  version        integer not null default 0, -- the retry whose corrected file holds these rows; 0 = the source
+  retry          integer not null default 0, -- the retry that planned it; 0 = the load itself
+  moved          integer not null default 0  -- of its rows, those that went on into a later package
 );
 create index package_run on package(run_id, state);
 create table row_exception(                 -- every source row that did not simply land, and every refused Dataverse row
@@ -53,17 +58,54 @@ create table row_exception(                 -- every source row that did not sim
   code        text,
   message     text not null,
   package_id  integer,
-  at          text not null
+  at          text not null,
+  version     integer not null default 0,   -- the retry whose corrected file holds the row; 0 = the source
+  retry       integer not null default 0    -- the retry that found it; 0 = the load itself
 );
 create index row_exception_row on row_exception(run_id, side, row_no);
 create index row_exception_key on row_exception(run_id, side, key);
 create table row_mask(                      -- rows not sent because the target already holds them: bit per row
   run_id  integer not null,
-  state   text not null,                    -- unchanged | excluded
+  state   text not null,                    -- unchanged | excluded | pick:PACKAGE
   chunk   integer not null,                 -- rows chunk*65536 + 1 ..
   bits    blob not null,
   primary key(run_id, state, chunk)
 ) without rowid;
+
+create table retry(                         -- failed rows that were taken up again; written by loader/retry.c
+  run_id      integer primary key,          -- a run of kind retry
+  load_run    integer not null,             -- whose ledger it is
+  path        text not null default '',     -- our copy of the corrected file, relative to the map's folder; '' = as they were
+  taken       integer not null default 0,   -- rows taken up
+  again       integer not null default 0,   -- of them, rejected again before they were sent
+  waiting     integer not null default 0    -- failed rows that it left, since they need correction
+);
+create table retry_row(                     -- rows of a corrected file and their places in the ledger
+  run_id  integer not null,
+  number  integer not null,                 -- row of the file
+  line    integer not null,
+  offset  integer not null,
+  row_no  integer not null,                 -- row of the source
+  source_line integer not null,
+  source_offset integer not null,
+  primary key(run_id, number)
+) without rowid;
+create index retry_row_no on retry_row(run_id, row_no);
+create table exception_past(                -- exceptions of rows that a retry took up: what `errors` compares with
+  retry      integer not null,              -- the retry that took it up
+  found_by   integer not null,              -- the retry that had found it; 0 = the load
+  run_id     integer not null,
+  row_no     integer,
+  key        text,
+  state      text not null,
+  stage      text not null,
+  field      text,
+  code       text,
+  message    text not null,
+  package_id integer,
+  at         text not null
+);
+create index exception_past_row on exception_past(run_id, row_no);
 
 -- ---- written by sync/ ----
 create table setting(name text primary key, value text not null) without rowid; -- leaf_bits, rate_dataverse ...

@@ -27,6 +27,32 @@ bool mask_has(const struct mask *k, uint64_t row_no)
     return c < k->n && k->chunks[c] && (k->chunks[c][bit / 8] & (1u << bit % 8));
 }
 
+static void add_chunk(struct mask *k, int64_t no, struct cell bits)
+{
+    size_t c = (size_t)no;
+
+    if (no < 0 || no > (1 << 24) || bits.len != CHUNK_OCTETS)
+        return;
+    if (c >= k->n) {
+        k->chunks = xrealloc(k->chunks, (c + 1) * sizeof(*k->chunks));
+        while (k->n <= c)
+            k->chunks[k->n++] = NULL;
+    }
+    if (!k->chunks[c])
+        k->chunks[c] = xcalloc(1, CHUNK_OCTETS);
+    for (size_t i = 0; i < CHUNK_OCTETS; i++) {
+        k->set += (uint64_t)__builtin_popcount((unsigned char)bits.ptr[i] & ~k->chunks[c][i]);
+        k->chunks[c][i] |= (unsigned char)bits.ptr[i];
+    }
+}
+
+void mask_merge(struct mask *k, const struct mask *with)
+{
+    for (size_t i = 0; i < with->n; i++)
+        if (with->chunks[i])
+            add_chunk(k, (int64_t)i, (struct cell){ (const char *)with->chunks[i], CHUNK_OCTETS });
+}
+
 void mask_release(struct mask *k)
 {
     for (size_t i = 0; i < k->n; i++)
@@ -53,25 +79,6 @@ enum ec mask_store(struct map_ctx *m, int64_t run_id, const char *state, const s
         rc = query_run(q, reterr);
     }
     return rc;
-}
-
-static void add_chunk(struct mask *k, int64_t no, struct cell bits)
-{
-    size_t c = (size_t)no;
-
-    if (no < 0 || no > (1 << 24) || bits.len != CHUNK_OCTETS)
-        return;
-    if (c >= k->n) {
-        k->chunks = xrealloc(k->chunks, (c + 1) * sizeof(*k->chunks));
-        while (k->n <= c)
-            k->chunks[k->n++] = NULL;
-    }
-    if (!k->chunks[c])
-        k->chunks[c] = xcalloc(1, CHUNK_OCTETS);
-    for (size_t i = 0; i < CHUNK_OCTETS; i++) {
-        k->set += (uint64_t)__builtin_popcount((unsigned char)bits.ptr[i] & ~k->chunks[c][i]);
-        k->chunks[c][i] |= (unsigned char)bits.ptr[i];
-    }
 }
 
 enum ec mask_load(struct map_ctx *m, int64_t run_id, const char *state, struct mask *ret, struct err *reterr)

@@ -14,6 +14,7 @@ struct mask {
 };
 void mask_add(struct mask *k, uint64_t row_no); /* 1-based; setting twice counts once */
 bool mask_has(const struct mask *k, uint64_t row_no);
+void mask_merge(struct mask *k, const struct mask *with);
 void mask_release(struct mask *k);
 enum ec mask_store(struct map_ctx *m, int64_t run_id, const char *state, const struct mask *k, struct err *reterr);
 enum ec mask_load(struct map_ctx *m, int64_t run_id, const char *state, struct mask *ret, struct err *reterr);

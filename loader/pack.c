@@ -5,7 +5,7 @@
 #include "loader/lineage.h"
 #include "loader/mask.h"
 #include "loader/package_form.h"
-#include "loader/package_row.h"
+#include "loader/package_rows.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -13,8 +13,10 @@
 struct packing {
     struct map_ctx *m;
     struct package_row *p;
+    struct load_row load;
+    struct package_rows from;
     struct source *src;
-    struct mask unchanged, excluded, landed;
+    struct mask unchanged, excluded;
     int64_t *except; /* rows of the range that have an exception, sorted */
     size_t n_except, at_except;
     struct package_form form;
@@ -51,8 +53,19 @@ static enum ec load_exceptions(struct packing *k, struct err *reterr)
     return query_done(q, reterr);
 }
 
+static int by_number(const void *x, const void *y)
+{
+    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
+
+    return a < b ? -1 : a > b;
+}
+
 static bool has_exception(struct packing *k, uint64_t row_no)
 {
+    int64_t want = (int64_t)row_no;
+
+    if (k->from.places) /* the rows of a corrected file come in any order */
+        return k->n_except && bsearch(&want, k->except, k->n_except, sizeof(want), by_number);
     while (k->at_except < k->n_except && (uint64_t)k->except[k->at_except] < row_no)
         k->at_except++;
     return k->at_except < k->n_except && (uint64_t)k->except[k->at_except] == row_no;
@@ -61,7 +74,7 @@ static bool has_exception(struct packing *k, uint64_t row_no)
 static bool wanted(struct packing *k, const struct source_row *r)
 {
     if (r->verdict != SOURCE_GOOD || !cell_is(r->company, k->p->company) || has_exception(k, r->number) ||
-        mask_has(&k->unchanged, r->number) || mask_has(&k->excluded, r->number) || mask_has(&k->landed, r->number))
+        mask_has(&k->unchanged, r->number) || mask_has(&k->excluded, r->number))
         return false;
     return k->p->pass == 1 || package_second_pass(k->src, r);
 }
@@ -77,7 +90,9 @@ static enum ec refuse(struct packing *k, struct source_row *r, size_t field, str
                            .stage = "lint",
                            .field = k->src->fields[k->form.fields[field]].f->staging,
                            .code = CELL_LIT("format"),
-                           .message = cell_of(why->msg) };
+                           .message = cell_of(why->msg),
+                           .version = k->p->version,
+                           .retry = k->p->retry };
 
     source_whole(k->src, a, r);
     e.key = r->key;
@@ -104,16 +119,14 @@ static enum ec add_row(struct packing *k, struct source_row *r, struct arena *a,
 static enum ec write_rows(struct packing *k, struct err *reterr)
 {
     struct arena a = { 0 };
-    enum ec rc = source_seek(k->src, (uint64_t)k->p->first_row, (uint64_t)k->p->first_line,
-                             (uint64_t)k->p->first_offset, reterr);
+    enum ec rc = package_rows_begin(&k->from, reterr);
 
     while (!rc) {
         struct source_row r;
         bool more = false;
 
-        arena_reset(&a);
-        rc = source_next(k->src, &a, &r, &more, reterr);
-        if (rc || !more || r.number > (uint64_t)k->p->last_row)
+        rc = package_rows_next(&k->from, &a, &r, &more, reterr);
+        if (rc || !more)
             break;
         if (wanted(k, &r))
             rc = add_row(k, &r, &a, reterr);
@@ -153,14 +166,13 @@ static enum ec describe(struct packing *k, struct dmf_format *f, struct err *ret
 {
     const struct config *cfg = &k->m->pair->app->cfg;
     const char *name = cfg->data_format;
-    struct load_row l;
-    enum ec rc = load_row(k->m, k->p->run_id, &l, reterr);
+    enum ec rc = load_row(k->m, k->p->run_id, &k->load, reterr);
 
     if (!rc)
         rc = package_format(cfg, f, reterr);
     if (rc)
         return rc;
-    if (l.unfit)
+    if (k->load.unfit)
         package_format_xml(f, &name);
     package_form(k->src, k->p->pass, k->p->company, f, name, &k->a, &k->form);
     snprintf(k->p->project, sizeof(k->p->project), "%s", k->form.project);
@@ -182,7 +194,7 @@ static enum ec pack(struct packing *k, struct err *reterr)
                             reterr);
     if (!rc) {
         dmf_writer_use_pool(k->w, pool);
-        rc = lineage_new(path, 0, k->src->path, &k->lines, reterr);
+        rc = lineage_new(path, 0, k->load.path, &k->lines, reterr);
     }
     if (!rc)
         rc = write_rows(k, reterr);
@@ -207,16 +219,15 @@ static enum ec pack(struct packing *k, struct err *reterr)
 enum ec package_pack(struct map_ctx *m, struct package_row *p, struct err *reterr)
 {
     struct packing k = { .m = m, .p = p };
-    enum ec rc = source_open(m, &k.src, reterr);
+    enum ec rc = package_rows_open(m, p, &k.from, reterr);
 
+    k.src = k.from.src;
     if (!rc)
         source_values_only(k.src);
     if (!rc)
         rc = mask_load(m, p->run_id, "unchanged", &k.unchanged, reterr);
     if (!rc)
         rc = mask_load(m, p->run_id, "excluded", &k.excluded, reterr);
-    if (!rc)
-        rc = mask_load(m, p->run_id, "landed", &k.landed, reterr);
     if (!rc)
         rc = load_exceptions(&k, reterr);
     if (rc)
@@ -233,9 +244,8 @@ enum ec package_pack(struct map_ctx *m, struct package_row *p, struct err *reter
 out:
     mask_release(&k.unchanged);
     mask_release(&k.excluded);
-    mask_release(&k.landed);
     free(k.except);
-    source_close(k.src);
+    package_rows_close(&k.from);
     arena_release(&k.a);
     return rc;
 }

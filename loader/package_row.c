@@ -11,10 +11,10 @@ enum ec package_next(struct map_ctx *m, int64_t run_id, int pass, const char *co
                      bool *ret_found, struct err *reterr)
 {
     struct query *q = store_query(
-        m->state,
-        "select id, run_id, pass, attempt, company, state, project, execution_id, file, digest, slice, "
-        "first_row, last_row, first_offset, first_line, rows, octets from package where run_id = ?1 and pass "
-        "= ?2 and company = ?3 and state not in ('settled', 'empty', 'failed') order by id limit 1");
+        m->state, "select id, run_id, pass, attempt, company, state, project, execution_id, file, digest, slice, "
+                  "first_row, last_row, first_offset, first_line, rows, octets, picked, version, retry from package "
+                  "where run_id = ?1 and pass "
+                  "= ?2 and company = ?3 and state not in ('settled', 'empty', 'failed') order by id limit 1");
     struct package_row p = { 0 };
 
     *ret_found = false;
@@ -40,6 +40,9 @@ enum ec package_next(struct map_ctx *m, int64_t run_id, int pass, const char *co
         p.first_line = query_get_int(q, 14);
         p.rows = query_get_int(q, 15);
         p.octets = query_get_int(q, 16);
+        p.picked = query_get_int(q, 17) != 0;
+        p.version = query_get_int(q, 18);
+        p.retry = query_get_int(q, 19);
         *ret = p;
     }
     return query_done(q, reterr);

@@ -12,6 +12,8 @@ struct package_row {
     int pass, attempt;
     char company[16], state[16], project[64], execution_id[120], file[200], digest[65];
     int64_t slice, first_row, last_row, first_offset, first_line, rows, octets;
+    bool picked; /* only the rows of its mask; package_rows.h */
+    int64_t version, retry; /* as in the table */
 };
 /* The oldest package of a pass and company that is not settled, empty or failed; *ret_found false = none is left. */
 enum ec package_next(struct map_ctx *m, int64_t run_id, int pass, const char *company, struct package_row *ret,
@@ -25,8 +27,8 @@ enum ec package_pack(struct map_ctx *m, struct package_row *p, struct err *reter
 char *package_path(struct map_ctx *m, const struct package_row *p, struct arena *a);
 
 /*
- * settle.c: counters, row errors, read-back. Afterwards state settled, or planned again for the rows that the service never
- * reached; EC_FNO when the service took nothing although it says it did.
+ * settle.c: counters, row errors, read-back. Afterwards state settled; rows that the service never reached are planned once
+ * more, in a package of their own. EC_FNO when the service took nothing although it says it did.
  */
 enum ec package_settle(struct map_ctx *m, struct package_row *p, const char *status_word, struct err *reterr);
 

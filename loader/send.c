@@ -110,8 +110,8 @@ static enum ec import(struct sending *s, struct lane *l, struct package_row *p, 
         goto out;
     /* The id is ours, stored before the call: a lost answer is looked up under it, never sent again blindly. */
     if (!p->execution_id[0])
-        snprintf(p->execution_id, sizeof(p->execution_id), "%s-%.16s-r%lld-a%d", p->project, p->digest,
-                 (long long)p->run_id, p->attempt + 1);
+        snprintf(p->execution_id, sizeof(p->execution_id), "%s-%.16s-r%lld-p%lld-a%d", p->project, p->digest,
+                 (long long)p->run_id, (long long)p->id, p->attempt + 1);
     STEP(exec_store);
     rc = set_state(m, p, "sending", NULL, reterr);
     STEP(exec_stored);
@@ -287,6 +287,19 @@ static int64_t soonest(const struct sending *s)
     return best > 0 ? best : 0;
 }
 
+/* What F&O refused, or took nothing of, in an earlier try of the command: what was in the way may be gone by now. */
+static enum ec refused_again(struct map_ctx *m, int64_t run_id, int pass, struct err *reterr)
+{
+    struct query *q = store_query(
+        m->state,
+        "update package set state = 'planned', attempt = attempt + 1, execution_id = '', digest = '', rows = "
+        "0, failed = 0, message = '' where run_id = ?1 and pass = ?2 and state = 'failed'");
+
+    query_int(q, 1, run_id);
+    query_int(q, 2, pass);
+    return query_run(q, reterr);
+}
+
 static enum ec totals(struct sending *s, struct err *reterr)
 {
     struct query *q = store_query(
@@ -306,7 +319,10 @@ enum ec send_packages(struct map_ctx *m, const struct run *run, int pass, int64_
     struct arena a = { 0 };
     char **companies = NULL;
     size_t left;
-    enum ec rc = package_companies(m, run->id, pass, &a, &companies, &s.n, reterr);
+    enum ec rc = refused_again(m, run->id, pass, reterr);
+
+    if (!rc)
+        rc = package_companies(m, run->id, pass, &a, &companies, &s.n, reterr);
 
     s.lanes = arena_zalloc(&a, (s.n + 1) * sizeof(*s.lanes));
     for (size_t i = 0; i < s.n; i++)

@@ -3,14 +3,17 @@
  *
  * Named failures come from the staging error file, the target error keys and the execution errors, each joined to its source
  * row through the source's leaf file. Where the counters say more rows failed than were named, F&O's rows of that company
- * are read back and compared: a row that is not there as it was sent did not land.
+ * are read back and compared: a row whose key is not there did not land; one that is there with other values may be one of
+ * those that failed, when the missing keys do not explain the counters. Such rows go once more in a package of their own, since the
+ * service may just have stopped before it reached them; what fails again without a reason is rejected, and where
+ * nothing tells which of several rows it was, they are unknown.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/step.h"
 #include "erp/pkgapi.h"
-#include "loader/mask.h"
-#include "loader/package_row.h"
+#include "loader/package_form.h"
+#include "loader/package_rows.h"
 #include "loader/public/fno_read.h"
 
 #include <stdio.h>
@@ -21,6 +24,7 @@ enum { MAX_ATTEMPTS = 3 };
 struct settling {
     struct map_ctx *m;
     struct package_row *p;
+    struct package_rows rows;
     struct source *src; /* for which cells were supplied */
     struct leaf_file *leaf; /* the source's rows by key */
     const char *status;
@@ -28,9 +32,11 @@ struct settling {
     bool counted; /* the job had a line */
     uint64_t named;
     const char *stage; /* of the file being read: staging or target */
-    struct mask landed; /* read-back: rows seen as sent */
-    uint64_t not_landed;
-    bool resend; /* the service stopped before the end: rows without an error go again */
+    struct mask landed, differing; /* read-back: rows seen as sent, and with other values */
+    struct mask lost, doubtful; /* rows of the package: not there; there with other values */
+    bool in_doubt; /* more rows in doubt than failed: which of them it was, nothing tells */
+    bool unknown_row;
+    char general[400]; /* an error of the whole entity, not of a row */
 };
 
 static const char *stage_word(const struct settling *s, const char *stage)
@@ -53,7 +59,7 @@ static bool find_row(struct settling *s, const struct cell *parts, size_t n, str
     if (!source_place_read(found.extra, ret))
         return false;
     *ret_key = bind_key_text(s->m->b, row, a);
-    return (int64_t)ret->row_no >= s->p->first_row && (int64_t)ret->row_no <= s->p->last_row;
+    return package_rows_has(&s->rows, ret->row_no);
 }
 
 static bool has_exception(struct settling *s, uint64_t row_no)
@@ -108,13 +114,15 @@ static enum ec failed_row(struct settling *s, const struct source_place *place, 
                            .line = (int64_t)place->line,
                            .offset = (int64_t)place->offset,
                            .key = key,
-                           .state = "rejected",
+                           .state = s->unknown_row ? "unknown" : "rejected",
                            .stage = stage_word(s, stage),
                            .field = cell_blank(field) ? field_in_text(message) : field,
                            .code = cell_blank(message) ? CELL_LIT("unnamed") : CELL_ABSENT,
                            .message = cell_blank(message) ? CELL_LIT("F&O did not take the row and gave no reason")
                                                           : message,
-                           .package_id = s->p->id };
+                           .package_id = s->p->id,
+                           .version = s->p->version,
+                           .retry = s->p->retry };
 
     if (has_exception(s, place->row_no))
         return cell_blank(message) ? EC_OK : improve(s, place->row_no, e.field, message, reterr);
@@ -172,9 +180,12 @@ static enum ec take_error(void *arg, struct cell id, struct cell field, struct c
     struct cell key;
     enum ec rc = EC_OK;
 
-    if (find_record(s, id, &a, &place, &key))
+    if (find_record(s, id, &a, &place, &key)) {
         rc = failed_row(s, &place, key, "target", field, message, reterr);
-    else
+    } else if (cell_blank(id) && !cell_blank(message)) {
+        if (!s->general[0])
+            snprintf(s->general, sizeof(s->general), CELL_FMT, CELL_ARG(message));
+    } else
         log_warn("settle", "%s: an error of record '" CELL_FMT "', which is not in the package: " CELL_FMT,
                  s->m->cfg->alias, CELL_ARG(id), CELL_ARG(message));
     arena_release(&a);
@@ -263,58 +274,103 @@ static enum ec back_row(void *arg, const struct cell *cells, struct cell company
     (void)company;
     arena_reset(&r->a);
     rc = leaf_find(r->s->leaf, bind_key_digest(r->s->m->b, cells, &r->a), &r->a, &found, &there, reterr);
-    if (!rc && there && source_place_read(found.extra, &place) && (int64_t)place.row_no >= r->s->p->first_row &&
-        (int64_t)place.row_no <= r->s->p->last_row && as_sent(r->s, found.cells, cells))
-        mask_add(&r->s->landed, place.row_no);
+    if (!rc && there && source_place_read(found.extra, &place) && package_rows_has(&r->s->rows, place.row_no))
+        mask_add(as_sent(r->s, found.cells, cells) ? &r->s->landed : &r->s->differing, place.row_no);
     return rc;
 }
 
-/* Rows that were in the package: the same walk over the source as when it was packed. */
-static enum ec name_the_rest(struct settling *s, struct err *reterr)
+/* A row of the package that is neither in F&O as sent nor named. */
+typedef enum ec unnamed_fn(struct settling *s, const struct source_row *r, struct arena *a, struct err *reterr);
+
+static bool was_packed(struct settling *s, const struct source_row *r, const struct mask *skip)
 {
+    struct query *q;
+    bool refused;
+
+    if (r->verdict != SOURCE_GOOD || !cell_is(r->company, s->p->company) || mask_has(&s->landed, r->number) ||
+        mask_has(&skip[0], r->number) || mask_has(&skip[1], r->number) ||
+        (s->p->pass == 2 && !package_second_pass(s->src, r)))
+        return false;
+    q = store_query(s->m->state, "select 1 from row_exception where run_id = ?1 and side = 'fno' and row_no = ?2");
+    query_int(q, 1, s->p->run_id);
+    query_int(q, 2, (int64_t)r->number);
+    refused = query_step(q);
+    return query_done(q, NULL) == EC_OK && !refused;
+}
+
+/* The same walk over the source as when it was packed. */
+static enum ec each_unnamed(struct settling *s, unnamed_fn *fn, struct err *reterr)
+{
+    static const char *const MASKS[] = { "unchanged", "excluded" };
     struct arena a = { 0 };
-    struct mask skip[3] = { { 0 } };
-    static const char *const MASKS[] = { "unchanged", "excluded", "landed" };
-    enum ec rc = source_seek(s->src, (uint64_t)s->p->first_row, (uint64_t)s->p->first_line,
-                             (uint64_t)s->p->first_offset, reterr);
+    struct mask skip[2] = { { 0 } };
+    enum ec rc = package_rows_begin(&s->rows, reterr);
 
     for (size_t i = 0; i < COUNT(MASKS) && !rc; i++)
         rc = mask_load(s->m, s->p->run_id, MASKS[i], &skip[i], reterr);
     while (!rc) {
         struct source_row r;
-        struct source_place place;
-        bool more = false, self = false, other = false;
-        struct query *q;
+        bool more = false;
 
-        arena_reset(&a);
-        rc = source_next(s->src, &a, &r, &more, reterr);
-        if (rc || !more || r.number > (uint64_t)s->p->last_row)
+        rc = package_rows_next(&s->rows, &a, &r, &more, reterr);
+        if (rc || !more)
             break;
-        if (r.verdict != SOURCE_GOOD || !cell_is(r.company, s->p->company) || mask_has(&s->landed, r.number))
-            continue;
-        for (size_t i = 0; i < COUNT(MASKS); i++)
-            other = other || mask_has(&skip[i], r.number);
-        for (size_t i = 0; i < s->src->n; i++)
-            self = self || (s->src->fields[i].self && !cell_blank(r.values[i]));
-        if (other || (s->p->pass == 2 && !self))
-            continue;
-        q = store_query(s->m->state,
-                        "select 1 from row_exception where run_id = ?1 and side = 'fno' and row_no = ?2");
-        query_int(q, 1, s->p->run_id);
-        query_int(q, 2, (int64_t)r.number);
-        other = query_step(q);
-        rc = query_done(q, reterr);
-        if (rc || other)
-            continue;
-        s->not_landed++;
-        if (s->resend)
-            continue;
-        place = (struct source_place){ r.number, r.line, r.offset };
-        rc = failed_row(s, &place, r.key, "target", CELL_ABSENT,
-                        cell_printf(&a, "F&O (%s) did not take the row and named no reason", s->status), reterr);
+        if (was_packed(s, &r, skip))
+            rc = fn(s, &r, &a, reterr);
     }
     for (size_t i = 0; i < COUNT(MASKS); i++)
         mask_release(&skip[i]);
+    arena_release(&a);
+    return rc;
+}
+
+static enum ec sort_out(struct settling *s, const struct source_row *r, struct arena *a, struct err *reterr)
+{
+    (void)a;
+    (void)reterr;
+    mask_add(mask_has(&s->differing, r->number) ? &s->doubtful : &s->lost, r->number);
+    return EC_OK;
+}
+
+static enum ec name_it(struct settling *s, const struct source_row *r, struct arena *a, struct err *reterr)
+{
+    struct source_place place = { r->number, r->line, r->offset };
+    bool doubtful = mask_has(&s->doubtful, r->number);
+    struct cell message =
+        s->general[0]
+            ? cell_of(s->general)
+            : cell_printf(a,
+                          doubtful ? "F&O (%s) holds the row with other values, and named no row that failed"
+                                   : "F&O (%s) did not take the row and named no reason",
+                          s->status);
+
+    if (!doubtful && !mask_has(&s->lost, r->number))
+        return EC_OK;
+    s->unknown_row = doubtful && s->in_doubt;
+    return failed_row(s, &place, r->key, "target", CELL_ABSENT, message, reterr);
+}
+
+/* The counters say that more failed than can be found: every row is there as it was sent. Shown, not counted. */
+static enum ec note_unexplained(struct settling *s, uint64_t n, struct err *reterr)
+{
+    struct arena a = { 0 };
+    struct exception e = { .side = "fno",
+                           .row_no = -1,
+                           .line = -1,
+                           .offset = -1,
+                           .state = "unknown",
+                           .stage = stage_word(s, "target"),
+                           .code = CELL_LIT("counters"),
+                           .package_id = s->p->id,
+                           .version = s->p->version,
+                           .retry = s->p->retry };
+    enum ec rc;
+
+    e.message = cell_printf(&a,
+                            "F&O's counters say that %llu more rows failed than were named or are missing; the rows "
+                            "of the package that are not listed are in F&O as they were sent",
+                            (unsigned long long)n);
+    rc = exception_add(s->m, s->p->run_id, &e, reterr);
     arena_release(&a);
     return rc;
 }
@@ -332,7 +388,9 @@ static enum ec read_back(struct settling *s, uint64_t unnamed, struct err *reter
     if (!rc)
         rc = fno_scan_rows(s->m, &shape, cell_of(s->p->company), back_row, &r, &counts, reterr);
     if (!rc)
-        rc = name_the_rest(s, reterr);
+        rc = each_unnamed(s, sort_out, reterr);
+    if (!rc && unnamed <= s->lost.set)
+        mask_release(&s->doubtful); /* the missing keys explain the counters: what differs is F&O's own doing */
     arena_release(&r.a);
     arena_release(&a);
     return rc;
@@ -355,26 +413,70 @@ static enum ec store_settled(struct settling *s, uint64_t failed, struct err *re
     return query_run(q, reterr);
 }
 
-/* The service stopped before the end: what landed is remembered, the same package is planned again for the rest. */
-static enum ec plan_rest(struct settling *s, struct err *reterr)
+/* How often rows of this package went again already because the service stopped. */
+static int64_t ancestors(struct settling *s)
 {
     struct query *q = store_query(
-        s->m->state, "update package set state = 'planned', attempt = attempt + 1, execution_id = '', digest = '', "
-                     "created = coalesce(created, 0) + ?2, updated = coalesce(updated, 0) + ?3, rows = 0 where "
-                     "id = ?1");
-    enum ec rc;
+        s->m->state, "with recursive up(parent, n) as (select parent, 0 from package where id = ?1 union all select "
+                     "p.parent, n + 1 from package p join up on p.id = up.parent) select max(n) from up");
+    int64_t n = 0;
 
     query_int(q, 1, s->p->id);
-    query_int(q, 2, s->c.target_created);
-    query_int(q, 3, s->c.target_updated);
-    rc = query_run(q, reterr);
-    if (!rc && s->p->pass == 1) {
-        rc = mask_load(s->m, s->p->run_id, "landed", &s->landed, reterr);
-        if (!rc)
-            rc = mask_store(s->m, s->p->run_id, "landed", &s->landed, reterr);
+    if (query_step(q))
+        n = query_get_int(q, 0);
+    return query_done(q, NULL) ? MAX_ATTEMPTS : n;
+}
+
+/* Once more, as long as that gets anywhere; an error of the whole entity would only come again. */
+static bool worth_another(struct settling *s)
+{
+    int64_t n = ancestors(s);
+
+    return n + 1 < MAX_ATTEMPTS && (s->landed.set || (!n && !s->general[0]));
+}
+
+/* The rows that did not land go on into a package of their own. */
+static enum ec plan_rest(struct settling *s, struct err *reterr)
+{
+    struct mask rest = { 0 };
+    struct package_row like = *s->p;
+    struct query *q;
+    int64_t id = 0;
+    enum ec rc;
+
+    mask_merge(&rest, &s->lost);
+    mask_merge(&rest, &s->doubtful);
+    like.slice = 0; /* the next free one */
+    rc = package_plan_picked(s->m, &like, &rest, &id, reterr);
+    if (!rc) {
+        q = store_query(s->m->state, "update package set moved = moved + ?2 where id = ?1");
+        query_int(q, 1, s->p->id);
+        query_int(q, 2, (int64_t)rest.set);
+        rc = query_run(q, reterr);
     }
-    log_warn("settle", "%s: F&O ended '%s' before all rows were tried; %llu rows go again in a new package",
-             s->m->cfg->alias, s->status, (unsigned long long)s->not_landed);
+    log_warn("settle",
+             "%s: F&O ended '%s' without saying what became of %llu rows that are not there; they go again in "
+             "package %lld",
+             s->m->cfg->alias, s->status, (unsigned long long)rest.set, (long long)id);
+    mask_release(&rest);
+    return rc;
+}
+
+static enum ec unnamed_rows(struct settling *s, uint64_t failed, struct err *reterr)
+{
+    uint64_t unnamed = failed - s->named, before = s->named;
+    enum ec rc = read_back(s, unnamed, reterr);
+
+    if (rc)
+        return rc;
+    if (s->lost.set + s->doubtful.set == 0)
+        return note_unexplained(s, unnamed, reterr);
+    if (worth_another(s))
+        return plan_rest(s, reterr);
+    s->in_doubt = s->lost.set + s->doubtful.set > unnamed;
+    rc = each_unnamed(s, name_it, reterr);
+    if (!rc && s->named - before < unnamed)
+        rc = note_unexplained(s, unnamed - (s->named - before), reterr);
     return rc;
 }
 
@@ -404,7 +506,6 @@ static enum ec settle(struct settling *s, struct err *reterr)
 {
     int64_t done = s->c.target_created + s->c.target_updated;
     uint64_t failed = s->p->rows > done ? (uint64_t)(s->p->rows - done) : 0;
-    bool stopped = !strcmp(s->status, "Failed") || !strcmp(s->status, "Canceled");
     enum ec rc = EC_OK;
 
     if (!strcmp(s->status, "Succeeded") && !done && !s->c.staging_total && s->p->rows)
@@ -416,17 +517,8 @@ static enum ec settle(struct settling *s, struct err *reterr)
         if (!rc)
             rc = erp_execution_errors(s->m->pair->app->erp, s->p->execution_id, take_error, s, reterr);
     }
-    if (!rc && failed > s->named) {
-        s->resend = (stopped || !s->counted) && s->p->attempt + 1 < MAX_ATTEMPTS;
-        rc = read_back(s, failed - s->named, reterr);
-    }
-    if (!rc && s->resend && s->not_landed)
-        return plan_rest(s, reterr);
-    if (!rc && !done && !s->named && !s->not_landed && s->p->rows && !s->landed.set)
-        return EC_LIMIT;
-    if (!rc && s->named != failed && failed)
-        log_warn("settle", "%s: F&O's counters say %llu of %lld rows failed, %llu were found", s->m->cfg->alias,
-                 (unsigned long long)failed, (long long)s->p->rows, (unsigned long long)s->named);
+    if (!rc && failed > s->named)
+        rc = unnamed_rows(s, failed, reterr);
     return rc ? rc : store_settled(s, failed, reterr);
 }
 
@@ -442,7 +534,8 @@ enum ec package_settle(struct map_ctx *m, struct package_row *p, const char *sta
                        m->cfg->alias);
     rc = leaf_open(leaf, &s.leaf, reterr);
     if (!rc)
-        rc = source_open(m, &s.src, reterr);
+        rc = package_rows_open(m, p, &s.rows, reterr);
+    s.src = s.rows.src;
     if (!rc)
         rc = read_counters(&s, reterr);
     if (rc)
@@ -474,8 +567,11 @@ enum ec package_settle(struct map_ctx *m, struct package_row *p, const char *sta
                  (unsigned long long)s.named);
 out:
     leaf_close(s.leaf);
-    source_close(s.src);
+    package_rows_close(&s.rows);
     mask_release(&s.landed);
+    mask_release(&s.differing);
+    mask_release(&s.lost);
+    mask_release(&s.doubtful);
     arena_release(&a);
     return rc;
 }

@@ -40,6 +40,8 @@ struct exception {
     const char *state, *stage;
     struct cell field, code, message;
     int64_t package_id; /* 0 = none */
+    int64_t version, retry; /* as in the table row_exception */
+    const char *package, *execution; /* only when listed: file name of the package, id of its execution; "" = none */
 };
 enum ec exception_add(struct map_ctx *m, int64_t run_id, const struct exception *e,
                       struct err *reterr); /* inside a transaction */

@@ -24,6 +24,7 @@
     X(status_poll) X(status_polled) \
     X(outcome_store) X(outcome_stored) \
     X(errors_read) X(errors_done) \
+    X(retry_store) X(retry_stored) \
     X(project_make) X(project_made) \
     X(export_call) X(export_called) \
     X(export_fetch) X(export_fetched) \

@@ -1,0 +1,106 @@
+/* error_rejects.c -- the failed rows of a load in the form of lint's reject files: the row, its place, rule and reason. */
+#include "base/clock.h"
+#include "loader/error_groups.h"
+#include "loader/lint_profile.h"
+#include "loader/package_rows.h"
+
+#include <stdlib.h>
+
+static enum ec rows_of_version(struct map_ctx *m, struct package_row *from, struct mask *ret, struct err *reterr)
+{
+    struct query *q = store_query(
+        m->state,
+        "select distinct row_no, line, coalesce(offset, 0) from row_exception where run_id = ?1 and version = "
+        "?2 and side = 'fno' and row_no is not null order by row_no");
+
+    query_int(q, 1, from->run_id);
+    query_int(q, 2, from->version);
+    while (query_step(q)) {
+        if (!ret->set) {
+            from->first_row = query_get_int(q, 0);
+            from->first_line = query_get_int(q, 1);
+            from->first_offset = query_get_int(q, 2);
+        }
+        from->last_row = query_get_int(q, 0);
+        mask_add(ret, (uint64_t)query_get_int(q, 0));
+    }
+    return query_done(q, reterr);
+}
+
+static enum ec put_row(struct lint_profile *p, const struct source *s, const struct source_row *r, int64_t run_id,
+                       struct arena *a, struct err *reterr)
+{
+    struct query *q = store_query(
+        p->m->state,
+        "select coalesce(code, stage), field, message from row_exception where run_id = ?1 and side = 'fno' "
+        "and row_no = ?2 order by id");
+    size_t n = 0;
+    enum ec rc;
+
+    query_int(q, 1, run_id);
+    query_int(q, 2, (int64_t)r->number);
+    while (query_step(q) && n < LINT_MAX_FAULTS) {
+        p->faults[n++] = (struct lint_fault){ .severity = LINT_ERROR,
+                                              .code = arena_strdup(a, query_get_str(q, 0)),
+                                              .field = cell_dup(a, query_get_cell(q, 1)),
+                                              .why = arena_strdup(a, query_get_str(q, 2)) };
+    }
+    rc = query_done(q, reterr);
+    return rc ? rc : lint_reject_row(p, s, r, p->faults, n, reterr);
+}
+
+static enum ec put_version(struct lint_profile *p, int64_t run_id, int64_t version, struct err *reterr)
+{
+    struct package_row from = { .run_id = run_id, .picked = true, .version = version };
+    struct package_rows rows = { 0 };
+    struct arena a = { 0 };
+    enum ec rc = package_rows_open(p->m, &from, &rows, reterr);
+
+    if (!rc)
+        rc = rows_of_version(p->m, &from, &rows.pick, reterr);
+    if (!rc && rows.pick.set)
+        rc = package_rows_begin(&rows, reterr);
+    while (!rc && rows.pick.set) {
+        struct source_row r;
+        bool more = false;
+
+        rc = package_rows_next(&rows, &a, &r, &more, reterr);
+        if (rc || !more)
+            break;
+        rc = put_row(p, rows.src, &r, run_id, &a, reterr);
+        if (!rc && stop_requested())
+            rc = err_set(reterr, EC_STOPPED, "stopped while writing the rejected rows of '%s'", p->m->cfg->alias);
+    }
+    package_rows_close(&rows);
+    arena_release(&a);
+    return rc;
+}
+
+enum ec error_rejects(struct map_ctx *m, int64_t run_id, struct arena *a, char **ret_path, uint64_t *ret_rows,
+                      struct err *reterr)
+{
+    struct lint_profile *p = xcalloc(1, sizeof(*p));
+    struct query *q = store_query(
+        m->state, "select distinct version from row_exception where run_id = ?1 and side = 'fno' order by version");
+    int64_t *versions = NULL;
+    size_t n = 0;
+    enum ec rc;
+
+    p->m = m;
+    p->file = m->cfg->source;
+    query_int(q, 1, run_id);
+    while (query_step(q)) {
+        versions = xrealloc(versions, (n + 1) * sizeof(*versions));
+        versions[n++] = query_get_int(q, 0);
+    }
+    rc = query_done(q, reterr);
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = put_version(p, run_id, versions[i], reterr);
+    rc = lint_reject_finish(p, rc, reterr);
+    *ret_path = p->reject_path ? arena_strdup(a, p->reject_path) : NULL;
+    *ret_rows = p->reject_rows;
+    free(p->reject_path);
+    free(p);
+    free(versions);
+    return rc;
+}
