@@ -5,6 +5,7 @@
 #include "loader/existing.h"
 #include "base/log.h"
 #include "erp/odata.h"
+#include "loader/earlier.h"
 #include "loader/load_state.h"
 #include "loader/mask.h"
 #include "loader/public/fno_read.h"
@@ -17,7 +18,7 @@ struct existing {
     int64_t run_id;
     struct fno_shape shape;
     struct leaf_builder *build;
-    struct leaf_file *earlier; /* source rows of the load before this one, NULL = none */
+    struct earlier *earlier; /* rows of loads before this one, NULL = none */
     struct mask unchanged, excluded;
     uint64_t there, refused;
     enum existing_policy policy;
@@ -46,19 +47,6 @@ static bool same_as_source(const struct existing *x, const struct cell *source, 
     return true;
 }
 
-static enum ec is_ours(struct existing *x, struct digest key, bool *ret, struct err *reterr)
-{
-    struct leaf_row row;
-    struct arena a = { 0 };
-    enum ec rc = EC_OK;
-
-    *ret = false;
-    if (x->earlier)
-        rc = leaf_find(x->earlier, key, &a, &row, ret, reterr);
-    arena_release(&a);
-    return rc;
-}
-
 static enum ec both(struct existing *x, const struct leaf_pair *p, struct err *reterr)
 {
     struct source_place place;
@@ -71,7 +59,7 @@ static enum ec both(struct existing *x, const struct leaf_pair *p, struct err *r
         mask_add(&x->unchanged, place.row_no);
         return EC_OK;
     }
-    rc = is_ours(x, p->key, &ours, reterr);
+    rc = earlier_has(x->earlier, p->key, &ours, reterr);
     if (rc || ours || x->policy == EXISTING_UPDATE)
         return rc;
     if (x->policy == EXISTING_KEEP) {
@@ -156,26 +144,17 @@ enum ec load_existing(struct map_ctx *m, int64_t run_id, struct err *reterr)
                           .policy = m->cfg->has_existing ? m->cfg->existing : m->pair->app->cfg.existing };
     struct arena a = { 0 };
     char *path = workspace_path(&m->pair->app->ws, &a, ".dmfsync/tmp/existing-%s.db", m->cfg->alias);
-    char *source = load_source_file(m, run_id, &a), *earlier = NULL;
-    struct query *q = store_query(
-        m->state,
-        "select source_file from load where run_id < ?1 and source_file <> '' order by run_id desc limit 1");
+    char *source = load_source_file(m, run_id, &a);
     bool any = false;
-    enum ec rc;
+    enum ec rc = anything_there(m, &any, reterr);
 
-    query_int(q, 1, run_id);
-    if (query_step(q))
-        earlier = arena_printf(&a, "%s/%s", m->dir, query_get_str(q, 0));
-    rc = query_done(q, reterr);
-    if (!rc)
-        rc = anything_there(m, &any, reterr);
     if (!rc && any && !source)
         rc = err_set(reterr, EC_STATE, "the source rows of run %lld of map '%s' are gone", (long long)run_id,
                      m->cfg->alias);
     if (!rc && any) {
         rc = fno_shape_of(m, &a, &x.shape, reterr);
-        if (!rc && earlier && file_exists(earlier))
-            rc = leaf_open(earlier, &x.earlier, reterr);
+        if (!rc)
+            rc = earlier_open(m, run_id, &x.earlier, reterr);
         if (!rc)
             rc = read_fno(&x, path, reterr);
     }
@@ -202,7 +181,7 @@ enum ec load_existing(struct map_ctx *m, int64_t run_id, struct err *reterr)
 out:
     (void)unlink(path);
     progress_clear(&m->pair->app->out);
-    leaf_close(x.earlier);
+    earlier_close(x.earlier);
     mask_release(&x.unchanged);
     mask_release(&x.excluded);
     arena_release(&x.a);
