@@ -14,11 +14,6 @@ static const struct option_def LINT_OPTIONS[] = {
     { "--rejects", "FILE", "check this corrected reject file in the place of the map's source" },
     { 0 }
 };
-static const struct option_def LOAD_OPTIONS[] = {
-    { "--map-state", "stopped",
-      "the operator's word that dual-write does not run these maps, where that cannot be read" },
-    { 0 }
-};
 static const struct option_def RETRY_OPTIONS[] = {
     { "--rejects", "FILE", "the corrected rows, in a file that 'lint' or 'errors --rejects' wrote" },
     { "--map-state", "stopped",
@@ -125,16 +120,6 @@ const struct command LOADER_COMMANDS[] = {
       .details = "Reads any data package, those that F&O exports too.",
       .min_args = 1,
       .max_args = 1 },
-    { .name = "load",
-      .args = "[MAP..]",
-      .summary = "the bulk stage: source files into F&O by DMF packages",
-      .run = cmd_load,
-      .needs = NEED_WORKSPACE | NEED_STORE | NEED_LOCK | NEED_FNO | NEED_DV | NEED_CONSENT,
-      .options = LOAD_OPTIONS,
-      .details =
-          "Lints the rows, builds packages per company, uploads and imports them, reads counters and row errors, and "
-          "accounts for every row. An unfinished load is continued; nothing that may have arrived is sent twice.",
-      .max_args = -1 },
     { .name = "errors",
       .args = "[MAP]",
       .summary = "each row that did not arrive, with file, line, field and reason",

@@ -14,7 +14,6 @@ enum ec cmd_plan(struct app *app, struct err *reterr); /* cmd_plan.c */
 enum ec cmd_lint(struct app *app, struct err *reterr); /* cmd_lint.c */
 enum ec cmd_map_lint(struct app *app, struct err *reterr); /* cmd_map_lint.c */
 enum ec cmd_map_enums(struct app *app, struct err *reterr); /* cmd_map_enums.c */
-enum ec cmd_load(struct app *app, struct err *reterr); /* cmd_load.c */
 enum ec cmd_errors(struct app *app, struct err *reterr); /* cmd_errors.c */
 enum ec cmd_retry(struct app *app, struct err *reterr); /* cmd_retry.c */
 

@@ -18,7 +18,7 @@ static enum ec write_both(struct app *app, struct pair *p, struct map_ctx *m, st
     rc = run_begin(app, "repair", identity, strbuf_str(&lines), &run, reterr);
     strbuf_release(&lines);
     if (!rc)
-        rc = repair_dataverse(m, &run, d, &dv, reterr);
+        rc = repair_dataverse(m, &run, d, NULL, &dv, reterr);
     if (!rc)
         rc = repair_fno(m, &run, &fno, reterr);
     if (!rc)

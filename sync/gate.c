@@ -71,13 +71,16 @@ static enum ec set(struct map_ctx *m, const char *state, int64_t verdict_id, con
 }
 
 /* A load that began after the verdict may have changed what it proved. */
-static bool loaded_since(struct map_ctx *m, const char *checked_at)
+static bool loaded_since(struct map_ctx *m, const struct verdict_row *v)
 {
-    struct query *q =
-        store_query(m->state, "select 1 from package where run_id in (select run_id from load) and sent_at > ?1");
+    struct query *q = store_query(
+        m->state,
+        "select 1 from package where run_id in (select run_id from load) and sent_at > ?1 union all select 1 from "
+        "setting where name = 'loaded_after_verdict' and cast(value as integer) >= ?2");
     bool yes;
 
-    query_str(q, 1, checked_at);
+    query_str(q, 1, v->checked_at);
+    query_int(q, 2, v->id);
     yes = query_step(q);
     return query_done(q, NULL) != EC_OK || yes;
 }
@@ -115,7 +118,7 @@ static enum ec check(struct map_ctx *m, struct verdict_row *ret, struct err *ret
                 m->cfg->alias, v.checked_at);
         return err_hint(reterr, "run 'dmfsync parity %s' again", m->cfg->alias);
     }
-    if (loaded_since(m, v.checked_at)) {
+    if (loaded_since(m, &v)) {
         err_set(reterr, EC_GUARD, "the gate of '%s' stays shut: rows were loaded after the verdict of %s",
                 m->cfg->alias, v.checked_at);
         return err_hint(reterr, "run 'dmfsync parity %s' again", m->cfg->alias);

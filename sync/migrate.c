@@ -3,11 +3,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/step.h"
+#include "sync/companies.h"
 #include "sync/feed.h"
 
 #include <stdio.h>
-
-enum { TEAM_WAIT_MS = 5 * 60 * 1000 };
 
 struct migrating {
     struct pair *p;
@@ -39,53 +38,12 @@ static enum ec note(struct migrating *g, struct map_ctx *m, const char *state, c
     return rc;
 }
 
-static bool is_companies(const struct map_ctx *m)
-{
-    return cell_ieq(m->b->table->logical, CELL_LIT("cdm_company"));
-}
-
-/* The owning team of a new company appears some time after its row; without it rows would belong to the wrong owner. */
-static enum ec await_teams(struct migrating *g, struct map_ctx *m, struct err *reterr)
-{
-    int64_t until = clock_mono_ms() + TEAM_WAIT_MS;
-
-    for (;;) {
-        const char *missing = NULL;
-        enum ec rc = pair_companies(g->p, reterr);
-
-        if (rc)
-            return rc;
-        for (size_t i = 0; i < g->p->n_companies && !missing; i++)
-            if (binding_company_wanted(m->b, g->p->companies[i].code) &&
-                (cell_absent(g->p->companies[i].dv_id) || cell_absent(g->p->companies[i].team_id)))
-                missing = g->p->companies[i].code.ptr;
-        if (!missing)
-            return EC_OK;
-        if (clock_mono_ms() >= until) {
-            err_set(reterr, EC_DATAVERSE, "company '%s' has no default owning team in Dataverse", missing);
-            return err_hint(
-                reterr,
-                "dual-write's core solution makes the team; set it on the company's row, then run the command again");
-        }
-        progress_update(&g->p->app->out, m->cfg->alias, "wait", -1, -1,
-                        "the companies' owning teams are not there yet");
-        if (!clock_sleep_ms(250))
-            return err_set(reterr, EC_STOPPED, "stopped while waiting for owning teams");
-    }
-}
-
 static enum ec read_fno(struct migrating *g, struct map_ctx *m, struct snapshot *fno, struct err *reterr)
 {
     bool package = feed_by_export(m);
     enum ec rc = snapshot_fno(m, package ? FROM_PACKAGE : FROM_ODATA, package, g->a, fno, reterr);
 
     return rc ? rc : run_map_set(g->p->app, g->run, m->cfg->alias, m->wave, "working", "compare", NULL, reterr);
-}
-
-/* Companies that F&O has and Dataverse has not are only created when the settings say so. */
-static bool may_write(const struct map_ctx *m)
-{
-    return !is_companies(m) || m->cfg->create_companies;
 }
 
 static enum ec compare(struct migrating *g, struct map_ctx *m, const struct snapshot *fno, struct snapshot *dv,
@@ -115,7 +73,7 @@ static void judge(struct migrating *g, struct map_ctx *m, struct map_outcome *o)
     else if (o->repair.written.refused || o->repair.refused_existing)
         o->why = "Dataverse refused rows that F&O took (stranded)";
     else if (o->verdict != VERDICT_PARITY)
-        o->why = is_companies(m) && !m->cfg->create_companies && o->diff.all.only_fno
+        o->why = companies_map(m) && !m->cfg->create_companies && o->diff.all.only_fno
                      ? "companies are missing in Dataverse (create_companies = yes would create them)"
                      : "both sides differ";
     else if (rejected > (uint64_t)cfg->max_errors)
@@ -194,14 +152,14 @@ static enum ec one_map(struct migrating *g, struct map_ctx *m, struct map_outcom
         rc = proof_source(m, g->run->id, &fno, changed_cell, m, &o->proof, reterr);
     if (!rc)
         rc = compare(g, m, &fno, &dv, o, reterr);
-    if (!rc && something_to_write(o) && may_write(m)) {
-        rc = repair_dataverse(m, g->run, g->d, &o->repair, reterr);
+    if (!rc && something_to_write(o) && companies_may_write(m)) {
+        rc = repair_dataverse(m, g->run, g->d, NULL, &o->repair, reterr);
         /* A run that goes on may have nothing left to write but self lookups. */
         if (!rc && (o->repair.written.created || o->repair.written.updated || o->repair.written.linked))
             rc = compare(g, m, &fno, &dv, o, reterr);
     }
-    if (!rc && is_companies(m))
-        rc = await_teams(g, m, reterr);
+    if (!rc && companies_map(m))
+        rc = companies_await_teams(m, reterr);
     if (rc)
         return rc;
     o->compared = true;

@@ -15,6 +15,7 @@ struct repairing {
     struct baseline *base;
     struct repair_counts *c;
     bool *fields;
+    const struct repair_scope *scope;
     enum existing_policy policy;
     bool first; /* counts are taken in the first pass only */
     struct arena a;
@@ -61,6 +62,12 @@ static enum ec refuse(struct repairing *p, const struct delta_row *row, struct e
 }
 
 /* false = nothing to write for this row. */
+/* A column that the file lacks, and a blank cell of one that it has, are no opinion: Dataverse may have its default there. */
+static bool given(const struct repairing *p, const struct delta_row *row, size_t field)
+{
+    return !p->scope || !p->scope->fields || (p->scope->fields[field] && !cell_blank(row->fno[field]));
+}
+
 static bool choose_fields(struct repairing *p, const struct delta_row *row)
 {
     int differ[512];
@@ -69,15 +76,44 @@ static bool choose_fields(struct repairing *p, const struct delta_row *row)
 
     memset(p->fields, 0, p->m->b->n);
     for (size_t i = 0; i < n && i < COUNT(differ); i++)
-        if (flows_to_dv(&p->m->b->fields[differ[i]]))
+        if (flows_to_dv(&p->m->b->fields[differ[i]]) && given(p, row, (size_t)differ[i]))
             any = p->fields[differ[i]] = true;
     return any;
+}
+
+/* A new row gets what is given, not blanks for what is not. */
+static const bool *new_fields(struct repairing *p, const struct delta_row *row)
+{
+    const struct binding *b = p->m->b;
+
+    if (!p->scope || !p->scope->fields)
+        return NULL;
+    for (size_t i = 0; i < b->n; i++)
+        p->fields[i] = given(p, row, i);
+    return p->fields;
+}
+
+/* Did F&O refuse this row in the scope's run? Then Dataverse must not have it. */
+static enum ec outside(struct repairing *p, const struct delta_row *row, bool *ret, struct err *reterr)
+{
+    struct query *q;
+
+    *ret = false;
+    if (!p->scope || !p->scope->refused_run)
+        return EC_OK;
+    q = store_query(p->m->state, "select 1 from row_exception where run_id = ?1 and side = 'fno' and key = ?2 "
+                                 "and stage <> 'lint'"); /* its key may be that of a good row, too */
+    query_int(q, 1, p->scope->refused_run);
+    query_cell(q, 2, row->key);
+    *ret = query_step(q);
+    return query_done(q, reterr);
 }
 
 static enum ec next_row(void *ctx, struct dvload_row *ret, bool *ret_more, struct err *reterr)
 {
     struct repairing *p = ctx;
     struct delta_row row;
+    bool skip = false;
     enum ec rc;
 
     for (;;) {
@@ -86,8 +122,17 @@ static enum ec next_row(void *ctx, struct dvload_row *ret, bool *ret_more, struc
         if (rc || !*ret_more)
             return rc;
         *ret = (struct dvload_row){ .key = row.key, .cells = row.fno };
-        if (!row.dv)
-            return EC_OK; /* only in F&O: created */
+        rc = outside(p, &row, &skip, reterr);
+        if (rc)
+            return rc;
+        if (skip) {
+            p->c->outside += p->first;
+            continue;
+        }
+        if (!row.dv) { /* only in F&O: created */
+            ret->fields = new_fields(p, &row);
+            return EC_OK;
+        }
         if (!choose_fields(p, &row)) {
             p->c->left_alone += p->first;
             continue;
@@ -129,13 +174,14 @@ static enum ec note_rate(struct map_ctx *m, const struct dvload_counts *c, int64
     return query_run(q, reterr);
 }
 
-enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *d, struct repair_counts *ret,
-                         struct err *reterr)
+enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *d, const struct repair_scope *scope,
+                         struct repair_counts *ret, struct err *reterr)
 {
     struct repairing p = { .m = m,
                            .run = run,
                            .d = d,
                            .c = ret,
+                           .scope = scope,
                            .first = true,
                            .policy = m->cfg->has_existing ? m->cfg->existing : m->pair->app->cfg.existing };
     struct dvload in = { .next = next_row, .rewind = rewind_rows, .ctx = &p, .total = -1 };

@@ -12,9 +12,16 @@
 struct repair_counts {
     struct dvload_counts written;
     uint64_t refused_existing, left_alone;
+    uint64_t outside; /* not taken: the scope's run was refused them by F&O */
 };
-enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *d, struct repair_counts *ret,
-                         struct err *reterr);
+/* What of the delta is written; NULL = all of it. */
+struct repair_scope {
+    const bool
+        *fields; /* per bound field: whether the rows given have it at all (blanks are not written); NULL = all */
+    int64_t refused_run; /* rows with an exception of this run on F&O's side are left out; 0 = none are */
+};
+enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *d, const struct repair_scope *scope,
+                         struct repair_counts *ret, struct err *reterr);
 /* The same from F&O's side, record by record: fields whose master is Dataverse. */
 struct repair_fno_counts {
     uint64_t updated, refused;

@@ -5,6 +5,13 @@ static const struct option_def WRITE_OPTIONS[] = {
       "the operator's word that dual-write does not run these maps, where that cannot be read" },
     { 0 }
 };
+static const struct option_def LOAD_OPTIONS[] = {
+    { "--from", "csv|fno|dataverse", "where rows come from (default csv: the maps' source files)" },
+    { "--to", "fno|dataverse|both", "where they go (default fno; dataverse with --from fno)" },
+    { "--map-state", "stopped",
+      "the operator's word that dual-write does not run these maps, where that cannot be read" },
+    { 0 }
+};
 static const struct option_def PARITY_OPTIONS[] = {
     { "--recheck", "N",
       "read up to N differing keys again on both sides before they count (default 1000, 0 = none)" },
@@ -50,6 +57,22 @@ const struct command SYNC_COMMANDS[] = {
                  "The next wave starts only when the one before is green. Named maps bring their prerequisites "
                  "along. Running it again "
                  "continues where it was cut off.",
+      .max_args = -1 },
+    { .name = "load",
+      .args = "[MAP..]",
+      .summary = "the bulk stage: source files into F&O by DMF packages, or any other direction",
+      .run = cmd_load,
+      .needs = ONLINE | NEED_CONSENT,
+      .options = LOAD_OPTIONS,
+      .details =
+          "Lints the rows, builds packages per company, uploads and imports them, reads counters and row errors, and "
+          "accounts for every row. An unfinished load is continued; nothing that may have arrived is sent twice. "
+          "--from and "
+          "--to choose another direction: csv to dataverse (only the columns that the file has), csv to both (F&O, "
+          "then what "
+          "F&O took), fno to dataverse (by export package), dataverse to fno (by import packages). What the written "
+          "side "
+          "already holds follows 'existing'; nothing is deleted; an open gate of the map is closed.",
       .max_args = -1 },
     { .name = "parity",
       .args = "[MAP..]",

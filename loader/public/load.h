@@ -21,6 +21,8 @@ enum ec load_lint(struct map_ctx *m, const struct run *run, struct err *reterr);
 /* Lint, existing-row check, both passes, settled. The map needs a source. */
 enum ec load_map(struct map_ctx *m, const struct run *run, struct load_counts *ret, struct err *reterr);
 enum ec load_counts(struct map_ctx *m, int64_t run_id, struct load_counts *ret, struct err *reterr);
+/* The command `load` for files into F&O, of the maps that the command line names. */
+enum ec load_files(struct app *app, struct err *reterr);
 /* Newest run that loaded this map, 0 = none. */
 int64_t load_last_run(struct map_ctx *m);
 /* Absolute path of the source's leaf file of that run; NULL = none. */

@@ -26,6 +26,7 @@
     X(errors_read) X(errors_done) \
     X(retry_store) X(retry_stored) \
     X(project_make) X(project_made) \
+    X(pairing_source) \
     X(export_call) X(export_called) \
     X(export_fetch) X(export_fetched) \
     X(snapshot_publish) X(snapshot_published) \

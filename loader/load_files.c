@@ -1,6 +1,5 @@
-/* cmd_load.c -- the command `load`: files into F&O. */
+/* load_files.c -- the command `load` for files into F&O: the maps one by one. */
 #include "base/log.h"
-#include "loader/loader_commands.h"
 #include "loader/public/load.h"
 
 static void show(struct app *app, struct table *t, struct json *list, struct map_ctx *m, const struct load_counts *c)
@@ -71,7 +70,7 @@ static enum ec run_load(struct app *app, struct pair *p, struct err *reterr)
     return run_end(app, &run, "done", reterr);
 }
 
-enum ec cmd_load(struct app *app, struct err *reterr)
+enum ec load_files(struct app *app, struct err *reterr)
 {
     struct pair *p = NULL;
     enum ec rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
