@@ -48,7 +48,7 @@ static bool is_code(const char *p, size_t n, const char *end)
 
 static bool part_of_key(struct cell key, const char *p, size_t n)
 {
-    for (size_t at = 0; at <= key.len;) {
+    for (size_t at = 0; key.ptr && at <= key.len;) {
         const char *bar = memchr(key.ptr + at, '|', key.len - at);
         size_t len = bar ? (size_t)(bar - key.ptr) - at : key.len - at;
 
