@@ -19,6 +19,7 @@ struct existing {
     struct fno_shape shape;
     struct leaf_builder *build;
     struct earlier *earlier; /* rows of loads before this one, NULL = none */
+    struct leaf_file *adopted; /* rows that `adopt` found equal on both sides, NULL = none */
     struct mask unchanged, excluded;
     uint64_t there, refused;
     enum existing_policy policy;
@@ -47,6 +48,28 @@ static bool same_as_source(const struct existing *x, const struct cell *source, 
     return true;
 }
 
+/* Adopted, and the sides agreed on it then: a load must not decide about a row that waits for a person. */
+static enum ec is_adopted(struct existing *x, struct digest key, bool *ret, struct err *reterr)
+{
+    struct arena a = { 0 };
+    struct leaf_row row;
+    struct query *q;
+    unsigned char octets[16];
+    enum ec rc = leaf_find(x->adopted, key, &a, &row, ret, reterr);
+
+    arena_release(&a);
+    if (rc || !*ret)
+        return rc;
+    for (int i = 0; i < 8; i++) {
+        octets[i] = (unsigned char)(key.hi >> (56 - 8 * i));
+        octets[8 + i] = (unsigned char)(key.lo >> (56 - 8 * i));
+    }
+    q = store_query(x->m->state, "select 1 from base_overlay where key_digest = ?1 and row is null");
+    query_blob(q, 1, octets, 16);
+    *ret = !query_step(q);
+    return query_done(q, reterr);
+}
+
 static enum ec both(struct existing *x, const struct leaf_pair *p, struct err *reterr)
 {
     struct source_place place;
@@ -60,6 +83,8 @@ static enum ec both(struct existing *x, const struct leaf_pair *p, struct err *r
         return EC_OK;
     }
     rc = earlier_has(x->earlier, p->key, &ours, reterr);
+    if (!rc && !ours && x->adopted)
+        rc = is_adopted(x, p->key, &ours, reterr);
     if (rc || ours || x->policy == EXISTING_UPDATE)
         return rc;
     if (x->policy == EXISTING_KEEP) {
@@ -137,6 +162,21 @@ static enum ec anything_there(struct map_ctx *m, bool *ret, struct err *reterr)
     return rc;
 }
 
+/* The base that an adoption gave the map: what is in it is accounted for, like rows of our own. */
+static enum ec open_adopted(struct existing *x, struct err *reterr)
+{
+    struct query *q = store_query(
+        x->m->state, "select file from baseline where exists (select 1 from setting where name = 'adopted')");
+    struct arena a = { 0 };
+    char *path = query_step(q) ? arena_printf(&a, "%s/%s", x->m->dir, query_get_str(q, 0)) : NULL;
+    enum ec rc = query_done(q, reterr);
+
+    if (!rc && path && file_exists(path))
+        rc = leaf_open(path, &x->adopted, reterr);
+    arena_release(&a);
+    return rc;
+}
+
 enum ec load_existing(struct map_ctx *m, int64_t run_id, struct err *reterr)
 {
     struct existing x = { .m = m,
@@ -155,6 +195,8 @@ enum ec load_existing(struct map_ctx *m, int64_t run_id, struct err *reterr)
         rc = fno_shape_of(m, &a, &x.shape, reterr);
         if (!rc)
             rc = earlier_open(m, run_id, &x.earlier, reterr);
+        if (!rc)
+            rc = open_adopted(&x, reterr);
         if (!rc)
             rc = read_fno(&x, path, reterr);
     }
@@ -182,6 +224,7 @@ out:
     (void)unlink(path);
     progress_clear(&m->pair->app->out);
     earlier_close(x.earlier);
+    leaf_close(x.adopted);
     mask_release(&x.unchanged);
     mask_release(&x.excluded);
     arena_release(&x.a);

@@ -197,4 +197,14 @@ create table delta_field(
   rule       text not null default '',
   primary key(key_digest, field)
 ) without rowid;
-create table waiver(key text not null, field text not null default '', reason text not null, until text not null, primary key(key, field)) without rowid;
+create table waiver(                        -- waivers.csv as the last comparison applied it
+  key    text not null,                     -- '' = by filter
+  filter text not null default '',
+  field  text not null default '',          -- '' = the whole record
+  until  text not null,
+  reason text not null,
+  by     text not null default '',
+  ended  integer not null default 0,
+  keys   integer not null default 0,            -- differences that it covered
+  primary key(key, filter, field)
+) without rowid;

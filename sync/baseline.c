@@ -68,6 +68,14 @@ enum ec baseline_set(struct map_ctx *m, const struct snapshot *dv, struct err *r
         query_str(q, 4, now);
         rc = query_run(q, reterr);
     }
+    /* A key on which the sides do not agree has no base: neither value is one that both had. */
+    if (!rc) {
+        q = store_query(m->state,
+                        "insert into base_overlay(key_digest, key, row, dv_id, changed_at) select key_digest, key, "
+                        "null, dv_id, ?1 from delta");
+        query_str(q, 1, now);
+        rc = query_run(q, reterr);
+    }
     if (!rc && dv->cursor[0])
         rc = put_cursor(m, "dataverse", "", dv->cursor, reterr);
     rc = store_end(m->state, rc, reterr);

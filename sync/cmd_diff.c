@@ -206,7 +206,7 @@ enum ec cmd_diff(struct app *app, struct err *reterr)
         if (!stored) {
             rc = compare_map(m, d, (uint64_t)recheck, &a, &c, reterr);
             if (!rc)
-                verdict_output(m, list, c.verdict, &c.diff, c.checked_at);
+                rc = verdict_output(m, list, c.verdict, &c.diff, c.checked_at, reterr);
             progress_clear(&app->out);
         }
         if (!rc)

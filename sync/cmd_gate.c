@@ -57,7 +57,7 @@ enum ec cmd_gate_close(struct app *app, struct err *reterr)
  * The F&O feed's position must lie before the snapshot that becomes the base: a feed project that has a position is left
  * as it is (rows that come again do no harm), a new one runs its first, full export now and what it brings is compared.
  */
-static enum ec hand_over(struct map_ctx *m, struct err *reterr)
+enum ec gate_hand_over(struct map_ctx *m, struct err *reterr)
 {
     struct arena a = { 0 };
     struct snapshot dv;
@@ -117,7 +117,7 @@ enum ec cmd_handoff(struct app *app, struct err *reterr)
             continue;
         }
         if (!rc)
-            rc = hand_over(m, reterr);
+            rc = gate_hand_over(m, reterr);
         if (!rc)
             out_line(&app->out, "%s: the gate is open", m->cfg->alias);
     }

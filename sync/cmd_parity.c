@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "sync/compare.h"
 #include "sync/sync_commands.h"
+#include "sync/waive.h"
 
 static void row(struct table *t, const struct map_ctx *m, const struct comparison *c)
 {
@@ -16,7 +17,25 @@ static void row(struct table *t, const struct map_ctx *m, const struct compariso
     table_cell(t, "%llu", (unsigned long long)n->only_dataverse);
     table_cell(t, "%llu", (unsigned long long)(n->waiting + n->waived + n->in_flight));
     table_cell(t, "%llu", (unsigned long long)n->errors);
-    table_cell(t, "%s", verdict_name(c->verdict));
+    if (c->diff.tolerated)
+        table_cell(t, "%s (%llu tolerated)", verdict_name(c->verdict), (unsigned long long)c->diff.tolerated);
+    else
+        table_cell(t, "%s", verdict_name(c->verdict));
+}
+
+/* A gate that only other rules of comparing had shut opens again on the first verdict under the new ones. */
+static enum ec renew_gate(struct map_ctx *m, const struct comparison *c, struct err *reterr)
+{
+    bool waits = false;
+    enum ec rc = EC_OK;
+
+    if (c->verdict == VERDICT_PARITY && !c->diff.tolerated)
+        rc = gate_waits_for_rules(m, &waits, reterr);
+    if (!rc && waits)
+        rc = gate_hand_over(m, reterr);
+    if (!rc && waits)
+        out_line(&m->pair->app->out, "%s: the gate is open again under the new rules of comparing", m->cfg->alias);
+    return rc;
 }
 
 enum ec cmd_parity(struct app *app, struct err *reterr)
@@ -49,8 +68,13 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
         rc = compare_map(m, d, (uint64_t)recheck, &a, &c, reterr);
         if (!rc)
             rc = verdict_store(m, 0, c.verdict, &c.diff, NULL, reterr);
+        if (!rc)
+            rc = verdict_output(m, list, c.verdict, &c.diff, c.checked_at, reterr);
+        if (!rc)
+            rc = waivers_warn_idle(m, reterr);
+        if (!rc)
+            rc = renew_gate(m, &c, reterr);
         if (!rc) {
-            verdict_output(m, list, c.verdict, &c.diff, c.checked_at);
             row(t, m, &c);
             if (c.verdict != VERDICT_PARITY)
                 out_status(&app->out, EC_DIFFERENT);

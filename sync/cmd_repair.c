@@ -73,8 +73,9 @@ enum ec cmd_repair(struct app *app, struct err *reterr)
                  (unsigned long long)c.diff.all.only_dataverse);
         if (app->opt->execute)
             rc = write_both(app, p, m, d, &a, &c, reterr);
+        if (!rc)
+            rc = verdict_output(m, list, c.verdict, &c.diff, c.checked_at, reterr);
         if (!rc) {
-            verdict_output(m, list, c.verdict, &c.diff, c.checked_at);
             out_line(&app->out, "%s: %s", m->cfg->alias, verdict_name(c.verdict));
             if (c.verdict != VERDICT_PARITY)
                 out_status(&app->out, EC_DIFFERENT);

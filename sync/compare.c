@@ -15,7 +15,7 @@ enum ec compare_map(struct map_ctx *m, struct dict *d, uint64_t recheck, struct 
         rc = diff_recheck(m, d, recheck, &c.diff, reterr);
     if (rc)
         return rc;
-    c.verdict = verdict_of(&m->pair->app->cfg, &c.diff);
+    c.verdict = verdict_of(m, &c.diff);
     clock_format_utc(clock_utc_ms(), c.checked_at);
     *ret = c;
     return EC_OK;

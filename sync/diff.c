@@ -1,9 +1,9 @@
 /* diff.c -- classify every key of two snapshots; writes delta and delta_field. */
 #include "sync/diff.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/step.h"
 #include "sync/delta_row.h"
+#include "sync/waive.h"
 
 #include <stdio.h>
 
@@ -13,7 +13,7 @@ struct comparing {
     struct arena *a; /* the caller's: the companies of the result */
     struct arena row; /* one key */
     struct baseline *base; /* NULL = none yet */
-    char today[32];
+    struct waivers waivers;
 };
 
 size_t diff_fields(const struct binding *b, const struct cell *fno, const struct cell *dv, int *ret_fields,
@@ -93,28 +93,6 @@ static enum ec waits(struct map_ctx *m, const char key[16], bool *ret, struct er
     return query_done(q, reterr);
 }
 
-/* Are all differing fields of this key waived, until today or later? n 0 = the whole record. */
-static enum ec waived(struct comparing *c, struct cell key, const int *fields, size_t n, bool *ret,
-                      struct err *reterr)
-{
-    size_t covered = 0;
-    enum ec rc = EC_OK;
-
-    *ret = false;
-    for (size_t i = 0; i < (n ? n : 1) && !rc; i++) {
-        struct query *q =
-            store_query(c->m->state, "select 1 from waiver where key = ?1 and field in ('', ?2) and until >= ?3");
-
-        query_cell(q, 1, key);
-        query_cell(q, 2, n ? c->m->b->fields[fields[i]].name : CELL_LIT(""));
-        query_str(q, 3, c->today);
-        covered += query_step(q);
-        rc = query_done(q, reterr);
-    }
-    *ret = covered == (n ? n : 1);
-    return rc;
-}
-
 static enum ec put_fields(struct comparing *c, const char key[16], const struct cell *fno, const struct cell *dv,
                           const struct cell *base, const int *fields, size_t n, struct err *reterr)
 {
@@ -122,14 +100,15 @@ static enum ec put_fields(struct comparing *c, const char key[16], const struct 
 
     for (size_t i = 0; i < n && !rc; i++) {
         struct query *q = store_query(
-            c->m->state, "insert into delta_field(key_digest, field, fno, dataverse, base) values(?1, ?2, "
-                         "?3, ?4, ?5)");
+            c->m->state, "insert into delta_field(key_digest, field, fno, dataverse, base, rule) values(?1, "
+                         "?2, ?3, ?4, ?5, ?6)");
 
         query_blob(q, 1, key, 16);
         query_cell(q, 2, c->m->b->fields[fields[i]].name);
         query_cell(q, 3, fno[fields[i]]);
         query_cell(q, 4, dv[fields[i]]);
         query_cell(q, 5, base ? base[fields[i]] : CELL_ABSENT);
+        query_str(q, 6, canon_type_name(c->m->b->fields[fields[i]].rule.type));
         rc = query_run(q, reterr);
     }
     return rc;
@@ -172,6 +151,25 @@ void delta_key_octets(struct digest key, char ret[static 16])
     }
 }
 
+/* A row with a value that is not of its type cannot be compared; the note says which. */
+static bool faulty(struct comparing *c, struct delta_row *d)
+{
+    const struct binding *b = c->m->b;
+    const char *why;
+
+    for (size_t k = 0; k < b->n_compared; k++)
+        for (int side = 0; side < 2; side++) {
+            const struct cell *row = side ? d->dv : d->fno;
+
+            if (!row || !bind_cell_fault(b, b->compared[k], row[b->compared[k]], &why))
+                continue;
+            d->note = arena_printf(&c->row, "%s: " CELL_FMT " '" CELL_FMT "': %s", side ? "Dataverse" : "F&O",
+                                   CELL_ARG(b->fields[b->compared[k]].name), CELL_ARG(row[b->compared[k]]), why);
+            return true;
+        }
+    return false;
+}
+
 static enum ec one_key(struct comparing *c, const struct leaf_pair *p, struct err *reterr)
 {
     const struct binding *b = c->m->b;
@@ -199,13 +197,12 @@ static enum ec one_key(struct comparing *c, const struct leaf_pair *p, struct er
         (void)dv_extra_split(p->b.extra, &d.dv_id, &etag);
     }
     rc = waits(c->m, d.key_octets, &yes, reterr);
-    if (!rc && yes)
+    if (faulty(c, &d))
+        d.class = "error";
+    else if (yes)
         d.class = "waiting";
-    if (!rc && !yes) {
-        rc = waived(c, d.key, fields, n, &yes, reterr);
-        if (!rc && yes)
-            d.class = "waived";
-    }
+    else if (waivers_cover(&c->waivers, p->key, d.fno, d.dv, fields, n, &c->row, &d.note))
+        d.class = "waived";
     if (!rc)
         rc = delta_put(c->m, &d, reterr);
     if (!rc && n) {
@@ -296,10 +293,10 @@ enum ec diff_run(struct map_ctx *m, const struct snapshot *fno, const struct sna
     struct leaf_file *fa = NULL, *fb = NULL;
     enum ec rc = leaf_open(fno->path, &fa, reterr);
 
-    clock_format_utc(clock_utc_ms(), c.today);
-    c.today[10] = 0;
     if (!rc)
         rc = leaf_open(dv->path, &fb, reterr);
+    if (!rc)
+        rc = waivers_for(m, &c.waivers, reterr);
     if (!rc) {
         rc = baseline_open(m, &c.base, reterr);
         if (rc == EC_NOTFOUND)
@@ -318,6 +315,8 @@ enum ec diff_run(struct map_ctx *m, const struct snapshot *fno, const struct sna
     rc = clear_delta(m, reterr);
     if (!rc)
         rc = walk(&c, fa, fb, reterr);
+    if (!rc)
+        rc = waivers_store(m, &c.waivers, reterr);
     rc = store_end(m->state, rc, reterr);
     STEP(delta_stored);
     if (rc)
@@ -335,6 +334,7 @@ enum ec diff_run(struct map_ctx *m, const struct snapshot *fno, const struct sna
 out:
     progress_clear(&m->pair->app->out);
     baseline_close(c.base);
+    waivers_release(&c.waivers);
     leaf_close(fa);
     leaf_close(fb);
     arena_release(&c.row);

@@ -20,6 +20,7 @@ struct diff_result {
     struct diff_counts all;
     struct diff_counts *companies; /* in the arena given */
     size_t n_companies;
+    uint64_t tolerated; /* differing keys that the map's tolerance let pass; set by verdict_of() */
 };
 /* Replaces delta and delta_field. Rows equal field by field although their digests differ count as equal. */
 enum ec diff_run(struct map_ctx *m, const struct snapshot *fno, const struct snapshot *dv, struct arena *a,

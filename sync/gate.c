@@ -6,10 +6,54 @@
 
 #include <stdio.h>
 
+/* Version of the canonical rules that the gate's verdict went by; 0 = not known. */
+static enum ec gate_canon(struct map_ctx *m, int *ret, struct err *reterr)
+{
+    struct query *q = store_query(m->pair->app->work, "select json_extract(v.data, '$.fno_digest') from gate g join "
+                                                      "verdict v on v.id = g.verdict_id where g.alias = ?1");
+
+    *ret = 0;
+    query_str(q, 1, m->cfg->alias);
+    if (query_step(q))
+        *ret = digest_canon_version(query_get_cell(q, 0));
+    return query_done(q, reterr);
+}
+
+/* What was stored with this hash differs in nothing but the version of the canonical rules. */
+static bool other_rules_only(const struct map_ctx *m, int canon, const char *stored)
+{
+    char hash[65];
+
+    if (!canon || canon == CANON_VERSION)
+        return false;
+    bind_hash_under(m->b, canon, hash);
+    return !strcmp(hash, stored);
+}
+
+enum ec gate_waits_for_rules(struct map_ctx *m, bool *ret, struct err *reterr)
+{
+    struct query *q =
+        store_query(m->pair->app->work, "select map_hash from gate where alias = ?1 and state = 'open'");
+    char hash[65] = "";
+    int canon = 0;
+    enum ec rc;
+
+    query_str(q, 1, m->cfg->alias);
+    if (query_step(q))
+        snprintf(hash, sizeof(hash), "%s", query_get_str(q, 0));
+    rc = query_done(q, reterr);
+    if (!rc && hash[0])
+        rc = gate_canon(m, &canon, reterr);
+    *ret = !rc && hash[0] && other_rules_only(m, canon, hash);
+    return rc;
+}
+
 enum ec gate_read(struct map_ctx *m, enum gate_state *ret, char ret_reason[static 400], struct err *reterr)
 {
     struct query *q = store_query(m->pair->app->work, "select state, reason, map_hash from gate where alias = ?1");
     char hash[65];
+    bool rules = false;
+    enum ec rc;
 
     *ret = GATE_NONE;
     snprintf(ret_reason, 400, "it was never opened");
@@ -23,7 +67,14 @@ enum ec gate_read(struct map_ctx *m, enum gate_state *ret, char ret_reason[stati
             snprintf(ret_reason, 400, "the map or its settings changed since the gate was opened");
         }
     }
-    return query_done(q, reterr);
+    rc = query_done(q, reterr);
+    if (!rc && *ret == GATE_CLOSED)
+        rc = gate_waits_for_rules(m, &rules, reterr);
+    if (!rc && rules)
+        snprintf(ret_reason, 400,
+                 "the rules of comparing are others (c%d) since it was opened; the next parity opens it",
+                 CANON_VERSION);
+    return rc;
 }
 
 static enum ec set(struct map_ctx *m, const char *state, int64_t verdict_id, const char *reason, struct err *reterr)
@@ -107,6 +158,21 @@ static enum ec check(struct map_ctx *m, struct verdict_row *ret, struct err *ret
                 verdict_name(v.word));
         return err_hint(reterr, "look at 'dmfsync diff %s', then repair, waive or correct what differs",
                         m->cfg->alias);
+    }
+    if (v.tolerated) {
+        err_set(reterr, EC_GUARD,
+                "the gate of '%s' stays shut: %llu keys differ, which its tolerance lets pass in "
+                "parity only",
+                m->cfg->alias, (unsigned long long)v.tolerated);
+        return err_hint(reterr, "look at 'dmfsync diff %s', then repair, waive or correct what differs",
+                        m->cfg->alias);
+    }
+    if (strcmp(hash, v.map_hash) && other_rules_only(m, v.canon, v.map_hash)) {
+        err_set(reterr, EC_GUARD,
+                "the gate of '%s' stays shut: the verdict of %s went by other rules of comparing "
+                "(c%d, now c%d)",
+                m->cfg->alias, v.checked_at, v.canon, CANON_VERSION);
+        return err_hint(reterr, "run 'dmfsync parity %s' again", m->cfg->alias);
     }
     if (strcmp(hash, v.map_hash)) {
         err_set(reterr, EC_GUARD, "the gate of '%s' stays shut: the map or its settings changed since the verdict",

@@ -64,7 +64,7 @@ static void judge(struct migrating *g, struct map_ctx *m, struct map_outcome *o)
     const struct config *cfg = &g->p->app->cfg;
     uint64_t rejected = o->load.rejected + o->repair.written.refused + o->repair.refused_existing;
 
-    o->verdict = verdict_of(cfg, &o->diff);
+    o->verdict = verdict_of(m, &o->diff);
     o->green = false;
     if (o->load.unsent || o->load.parked || o->load.unknown)
         o->why = "rows are unsent, parked or unknown in F&O";
@@ -72,6 +72,8 @@ static void judge(struct migrating *g, struct map_ctx *m, struct map_outcome *o)
         o->why = "rows are parked or unknown in Dataverse";
     else if (o->repair.written.refused || o->repair.refused_existing)
         o->why = "Dataverse refused rows that F&O took (stranded)";
+    else if (o->diff.tolerated)
+        o->why = "both sides differ; the map's tolerance opens no gate";
     else if (o->verdict != VERDICT_PARITY)
         o->why = companies_map(m) && !m->cfg->create_companies && o->diff.all.only_fno
                      ? "companies are missing in Dataverse (create_companies = yes would create them)"

@@ -92,9 +92,9 @@ enum ec report_state(struct report *r, struct report_map *m, struct store *s, st
         rc = speed(m, s, reterr);
     if (!rc)
         rc = take(r, m, &r->conflicts,
-                  store_query(
-                      s, "select substr(key, 1, 200), field, substr(fno, 1, 200), substr(dataverse, 1, 200), at from "
-                         "conflict where outcome = 'open' order by id desc"),
+                  store_query(s, "select substr(key, 1, 200), field, "
+                                 "substr(fno, 1, 200), substr(dataverse, 1, 200), at from "
+                                 "conflict where outcome = 'open' order by id desc"),
                   reterr);
     if (!rc)
         rc = take(
@@ -104,9 +104,9 @@ enum ec report_state(struct report *r, struct report_map *m, struct store *s, st
             reterr);
     if (!rc && report_has_table(s, "waiver"))
         rc = take(r, m, &r->waivers,
-                  store_query(
-                      s, "select substr(key, 1, 200), field, substr(reason, 1, 400), until, '' from waiver order by "
-                         "until"),
+                  store_query(s, "select substr(case when key = '' then filter else key end, 1, 200), field, "
+                                 "substr(reason, 1, 400), until, '' from waiver order by "
+                                 "until"),
                   reterr);
     if (!rc)
         rc = take(

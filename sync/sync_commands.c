@@ -32,6 +32,20 @@ static const struct option_def SYNC_OPTIONS[] = { { "--once", NULL, "one round, 
                                                   { "--follow", NULL, "rounds until stopped, every poll_seconds" },
                                                   { "--map-state", "stopped", "as for migrate" },
                                                   { 0 } };
+static const struct option_def WAIVE_OPTIONS[] = {
+    { "--filter", "F", "the rows it is about, in place of KEY: CUSTOMERGROUPID == '90' && DATAAREAID == 'usmf'" },
+    { "--field", "C", "this field alone; without it the record as a whole" },
+    { "--reason", "T", "why the difference is accepted (needed)" },
+    { "--until", "DATE", "its last day, 2027-03-31 (needed)" },
+    { "--by", "NAME", "who accepts it (default: who is logged in)" },
+    { 0 }
+};
+static const struct option_def WAIVE_DROP_OPTIONS[] = {
+    { "--filter", "F", "the waiver of this filter, in place of KEY" },
+    { "--field", "C", "the waiver of this field" },
+    { "--ended", NULL, "all of the map whose last day has passed" },
+    { 0 }
+};
 static const struct option_def CLOSE_OPTIONS[] = { { "--reason", "TEXT", "why (kept in the gate's log)" }, { 0 } };
 static const struct option_def DOCTOR_OPTIONS[] = {
     { "--offline", NULL, "only what can be checked without the services" }, { 0 }
@@ -132,6 +146,45 @@ const struct command SYNC_COMMANDS[] = {
                  "Dataverse record by record into F&O. Deletes nothing. Compares again and stores the verdict.",
       .min_args = 1,
       .max_args = 1 },
+    { .name = "adopt",
+      .args = "[MAP..]",
+      .summary = "a base from what both sides already hold; nothing is written to them",
+      .run = cmd_adopt,
+      .needs = ONLINE,
+      .details =
+          "For a pair that was filled by other means. Compares both sides: equal rows get a base and count as ours "
+          "where 'existing' decides about rows of the target; the others become conflicts that wait for a person "
+          "('conflicts list', 'conflicts resolve'). Stores the verdict; up to max_waiting waiting rows it may be "
+          "parity, and handoff then opens the gate. Running it again begins anew. Refused while the gate is open.",
+      .max_args = -1 },
+    { .name = "waive",
+      .args = "MAP [KEY]",
+      .summary = "accept a difference, with a reason and a last day",
+      .run = cmd_waive,
+      .needs = NEED_WORKSPACE | NEED_STORE | NEED_LOCK,
+      .options = WAIVE_OPTIONS,
+      .details =
+          "Writes waivers.csv in the workspace, which belongs in its version control. From the next comparison on "
+          "the "
+          "difference is counted as waived ('x'), not as drift, and listed with its reason in report and "
+          "certificate; the day after its last day it is red again. With --field only differences in that field "
+          "are covered, and only as long as no other field differs. Waived rows count towards max_waiting.",
+      .min_args = 1,
+      .max_args = 2 },
+    { .name = "waive list",
+      .args = "[MAP..]",
+      .summary = "accepted differences, and how many rows each covers",
+      .run = cmd_waive_list,
+      .needs = NEED_WORKSPACE | NEED_STORE,
+      .max_args = -1 },
+    { .name = "waive drop",
+      .args = "MAP [KEY]",
+      .summary = "take an accepted difference back",
+      .run = cmd_waive_drop,
+      .needs = NEED_WORKSPACE | NEED_STORE | NEED_LOCK,
+      .options = WAIVE_DROP_OPTIONS,
+      .min_args = 1,
+      .max_args = 2 },
     { .name = "handoff",
       .args = "[MAP..]",
       .summary = "open the gate on a fresh verdict of parity",

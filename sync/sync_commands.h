@@ -13,6 +13,10 @@ enum ec cmd_parity(struct app *app, struct err *reterr); /* cmd_parity.c */
 enum ec cmd_snapshot(struct app *app, struct err *reterr);
 enum ec cmd_diff(struct app *app, struct err *reterr); /* cmd_diff.c */
 enum ec cmd_explain(struct app *app, struct err *reterr); /* cmd_explain.c */
+enum ec cmd_adopt(struct app *app, struct err *reterr); /* cmd_adopt.c */
+enum ec cmd_waive(struct app *app, struct err *reterr); /* cmd_waive.c */
+enum ec cmd_waive_list(struct app *app, struct err *reterr);
+enum ec cmd_waive_drop(struct app *app, struct err *reterr);
 enum ec cmd_sql(struct app *app, struct err *reterr); /* cmd_sql.c */
 enum ec cmd_handoff(struct app *app, struct err *reterr); /* cmd_gate.c */
 enum ec cmd_gate_show(struct app *app, struct err *reterr);

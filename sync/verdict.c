@@ -3,20 +3,38 @@
 #include "base/clock.h"
 #include "base/step.h"
 
+#include "sync/waive.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *verdict_name(enum verdict_word v)
 {
     return v == VERDICT_PARITY ? "parity" : v == VERDICT_DRIFT ? "drift" : "unknown";
 }
 
-enum verdict_word verdict_of(const struct config *cfg, const struct diff_result *r)
+/* "0.01%" of n, rounded down, or a number of its own. */
+uint64_t share_of(const char *share, uint64_t n)
+{
+    char *end;
+    double v = share ? strtod(share, &end) : 0;
+
+    if (!share || v <= 0)
+        return 0;
+    return (uint64_t)(*end == '%' ? (double)n * v / 100 : v);
+}
+
+enum verdict_word verdict_of(const struct map_ctx *m, struct diff_result *r)
 {
     const struct diff_counts *c = &r->all;
+    uint64_t drift = c->differ + c->only_fno + c->only_dataverse;
 
-    if (c->differ || c->only_fno || c->only_dataverse || c->errors)
+    r->tolerated = 0;
+    if (c->errors || drift > share_of(m->cfg->tolerance, c->keys) ||
+        (int64_t)(c->waiting + c->waived + c->in_flight) > m->pair->app->cfg.max_waiting)
         return VERDICT_DRIFT;
-    return (int64_t)(c->waiting + c->waived + c->in_flight) > cfg->max_waiting ? VERDICT_DRIFT : VERDICT_PARITY;
+    r->tolerated = drift;
+    return VERDICT_PARITY;
 }
 
 static void put_counts(struct output *o, struct json *obj, const struct diff_counts *c)
@@ -40,8 +58,8 @@ static void put_counts(struct output *o, struct json *obj, const struct diff_cou
     out_str(o, obj, "dataverse_digest", sum);
 }
 
-static void fill(struct map_ctx *m, struct output *o, struct json *obj, enum verdict_word v,
-                 const struct diff_result *r, const char *checked_at)
+static enum ec fill(struct map_ctx *m, struct output *o, struct json *obj, enum verdict_word v,
+                    const struct diff_result *r, const char *checked_at, struct err *reterr)
 {
     struct strbuf key = STRBUF(0);
     struct json *list;
@@ -54,6 +72,7 @@ static void fill(struct map_ctx *m, struct output *o, struct json *obj, enum ver
     put_counts(o, obj, &r->all);
     out_int(o, obj, "excluded_fno", (int64_t)r->all.excluded_fno);
     out_int(o, obj, "excluded_dataverse", (int64_t)r->all.excluded_dataverse);
+    out_int(o, obj, "tolerated", (int64_t)r->tolerated);
     out_str(o, obj, "verdict", verdict_name(v));
     out_str(o, obj, "checked_at", checked_at);
     list = out_array(o, obj, "companies");
@@ -63,14 +82,15 @@ static void fill(struct map_ctx *m, struct output *o, struct json *obj, enum ver
         out_str(o, c, "company", r->companies[i].company);
         put_counts(o, c, &r->companies[i]);
     }
+    return waivers_output(m, o, obj, reterr);
 }
 
-void verdict_output(struct map_ctx *m, struct json *array, enum verdict_word v, const struct diff_result *r,
-                    const char *checked_at)
+enum ec verdict_output(struct map_ctx *m, struct json *array, enum verdict_word v, const struct diff_result *r,
+                       const char *checked_at, struct err *reterr)
 {
     struct output *o = &m->pair->app->out;
 
-    fill(m, o, out_object(o, array, NULL), v, r, checked_at);
+    return fill(m, o, out_object(o, array, NULL), v, r, checked_at, reterr);
 }
 
 enum ec verdict_store(struct map_ctx *m, int64_t run_id, enum verdict_word v, const struct diff_result *r,
@@ -87,7 +107,9 @@ enum ec verdict_store(struct map_ctx *m, int64_t run_id, enum verdict_word v, co
     clock_format_utc(clock_utc_ms(), now);
     bind_hash(m->b, hash);
     mem.data = root;
-    fill(m, &mem, root, v, r, now);
+    rc = fill(m, &mem, root, v, r, now, reterr);
+    if (rc)
+        goto out;
     json_write(&text, root);
     STEP(verdict_store);
     q = store_query(
@@ -113,6 +135,7 @@ enum ec verdict_store(struct map_ctx *m, int64_t run_id, enum verdict_word v, co
         }
     }
     STEP(verdict_stored);
+out:
     strbuf_release(&text);
     arena_release(&mem.arena);
     return rc;
@@ -120,9 +143,10 @@ enum ec verdict_store(struct map_ctx *m, int64_t run_id, enum verdict_word v, co
 
 enum ec verdict_latest(struct map_ctx *m, struct arena *a, struct verdict_row *ret, struct err *reterr)
 {
-    struct query *q = store_query(
-        m->pair->app->work, "select id, verdict, checked_at, map_hash, data from verdict where alias = ?1 order by "
-                            "id desc limit 1");
+    struct query *q =
+        store_query(m->pair->app->work,
+                    "select id, verdict, checked_at, map_hash, data, json_extract(data, '$.tolerated'), "
+                    "json_extract(data, '$.fno_digest') from verdict where alias = ?1 order by id desc limit 1");
     struct verdict_row v = { .word = VERDICT_UNKNOWN };
     bool found;
     enum ec rc;
@@ -137,6 +161,8 @@ enum ec verdict_latest(struct map_ctx *m, struct arena *a, struct verdict_row *r
         snprintf(v.checked_at, sizeof(v.checked_at), "%s", query_get_str(q, 2));
         snprintf(v.map_hash, sizeof(v.map_hash), "%s", query_get_str(q, 3));
         v.data = arena_strdup(a, query_get_str(q, 4));
+        v.tolerated = (uint64_t)query_get_int(q, 5);
+        v.canon = digest_canon_version(query_get_cell(q, 6));
     }
     rc = query_done(q, reterr);
     if (!rc && !found)

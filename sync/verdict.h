@@ -10,19 +10,24 @@
 
 enum verdict_word { VERDICT_PARITY, VERDICT_DRIFT, VERDICT_UNKNOWN };
 const char *verdict_name(enum verdict_word v);
-enum verdict_word verdict_of(const struct config *cfg, const struct diff_result *r);
+/* Differing keys within the map's tolerance are parity still, and counted in r->tolerated; they open no gate. */
+enum verdict_word verdict_of(const struct map_ctx *m, struct diff_result *r);
 /* Stores it, and closes the gate of that map when it is not parity. Returns the verdict's id. */
 enum ec verdict_store(struct map_ctx *m, int64_t run_id, enum verdict_word v, const struct diff_result *r,
                       int64_t *ret_id, struct err *reterr);
 /* The object of `parity --json` for this map, appended to parent[] of the output. */
-void verdict_output(struct map_ctx *m, struct json *array, enum verdict_word v, const struct diff_result *r,
-                    const char *checked_at);
+enum ec verdict_output(struct map_ctx *m, struct json *array, enum verdict_word v, const struct diff_result *r,
+                       const char *checked_at, struct err *reterr);
+/* "1%" of n, or a number of its own: max_delete, tolerance. */
+uint64_t share_of(const char *share, uint64_t n);
 struct verdict_row {
     int64_t id;
     enum verdict_word word;
     char checked_at[32];
     char map_hash[65];
     char *data;
+    uint64_t tolerated;
+    int canon; /* version of the canonical rules that it went by */
 };
 enum ec verdict_latest(struct map_ctx *m, struct arena *a, struct verdict_row *ret,
                        struct err *reterr); /* EC_NOTFOUND */
@@ -55,9 +60,13 @@ enum ec cursor_get(struct map_ctx *m, const char *side, const char *company, str
 
 enum gate_state { GATE_NONE, GATE_OPEN, GATE_CLOSED };
 enum ec gate_read(struct map_ctx *m, enum gate_state *ret, char ret_reason[static 400], struct err *reterr);
+/* Open but for the canonical rules: it was opened under another version of them, and nothing else changed since. */
+enum ec gate_waits_for_rules(struct map_ctx *m, bool *ret, struct err *reterr);
 /* Refuses (EC_GUARD, with the reason) unless the latest verdict is parity, fresh, of this map and settings. */
 enum ec gate_open(struct map_ctx *m, struct err *reterr);
 enum ec gate_check(struct map_ctx *m, struct err *reterr); /* the same rules, nothing opened */
+/* The newest Dataverse snapshot becomes the base, the F&O feed has a position before it, the gate opens (cmd_gate.c). */
+enum ec gate_hand_over(struct map_ctx *m, struct err *reterr);
 enum ec gate_close(struct map_ctx *m, const char *reason, struct err *reterr);
 
 #endif

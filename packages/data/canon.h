@@ -98,6 +98,8 @@ void digest_sum_add(struct digest *sum, struct digest d);
 void digest_sum_sub(struct digest *sum, struct digest d);
 /* "xxh3-sum:c1:" + 32 hex digits */
 void digest_format_sum(struct digest d, char ret[static 64]);
+/* The version of the rules in a text that digest_format_sum() made; 0 = it is no such text. */
+int digest_canon_version(struct cell sum);
 void digest_format_hex(struct digest d, char ret[static 33]);
 bool digest_parse_hex(struct cell hex, struct digest *ret);
 

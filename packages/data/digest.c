@@ -103,6 +103,19 @@ void digest_format_sum(struct digest d, char ret[static 64])
              (unsigned long long)d.lo);
 }
 
+int digest_canon_version(struct cell sum)
+{
+    static const char BEGIN[] = "xxh3-sum:c";
+    size_t at = sizeof(BEGIN) - 1;
+    int v = 0;
+
+    if (sum.len < at || memcmp(sum.ptr, BEGIN, at))
+        return 0;
+    for (; at < sum.len && sum.ptr[at] >= '0' && sum.ptr[at] <= '9' && v < 100000; at++)
+        v = v * 10 + (sum.ptr[at] - '0');
+    return v;
+}
+
 bool digest_parse_hex(struct cell hex, struct digest *ret)
 {
     uint64_t half[2] = { 0 };

@@ -103,6 +103,12 @@ struct bind_fault {
 };
 
 /*
+ * Is this cell of a canonical row one that could not be made canonical? It holds the raw text then; a value-map field that F&O's
+ * value is not in the map of, '!' and the raw text, which no value of Dataverse is equal to.
+ */
+bool bind_cell_fault(const struct binding *b, size_t field, struct cell cell, const char **ret_why);
+
+/*
  * F&O record -> canonical row. get() gives a field's text by staging name (NULL field = dataAreaId). from_package: dates and
  * enums are spelled as DMF writes them (labels accepted). Cells live in `a` or are borrowed from get(). Returns the number
  * of faults written to ret_faults (at most max).

@@ -27,6 +27,30 @@ static struct cell canonical(const struct bound_field *f, size_t i, struct cell 
 
 /* ---- F&O -> canonical ---- */
 
+/* A word that the value map does not know must not be taken for a word of the other side that happens to look like it. */
+static struct cell untranslated(struct cell word, struct arena *a)
+{
+    return cell_printf(a, "!%.*s", (int)word.len, word.ptr);
+}
+
+bool bind_cell_fault(const struct binding *b, size_t field, struct cell cell, const char **ret_why)
+{
+    const struct bound_field *f = &b->fields[field];
+    struct arena a = { 0 };
+    struct cell out;
+    bool bad = false;
+
+    if (f->kind == BOUND_VALUEMAP && cell.len && (cell.ptr[0] == '!' || cell.ptr[0] == '=')) {
+        *ret_why = "no entry in the value map";
+        return cell.ptr[0] == '!'; /* '=': Dataverse's value; a difference, which a person may want to see as such */
+    }
+    if (cell.len && cell.ptr[0] == '?' && (f->kind == BOUND_LOOKUP || f->kind == BOUND_COMPANY))
+        return false;
+    bad = canon_cell(&f->rule, NULL, cell, &a, &out, ret_why) != CANON_FINE;
+    arena_release(&a);
+    return bad;
+}
+
 static struct cell from_fno_words(const struct bound_field *f, size_t i, struct cell in, struct arena *a,
                                   struct faults *fs)
 {
@@ -46,13 +70,13 @@ static struct cell from_fno_words(const struct bound_field *f, size_t i, struct 
         in = bind_enum_spelling(f->f, in, &known);
         if (!known) {
             fault(fs, i, "no element of the enum", in);
-            return in;
+            return untranslated(in, a);
         }
     }
     p = bind_pair_by_key(f->mf, in);
     if (!p) {
         fault(fs, i, "no entry in the value map", in);
-        return in;
+        return untranslated(in, a);
     }
     if (!bind_in_fno_words(f) && bind_blank_value(f, p->value))
         return CELL_ABSENT;
@@ -339,6 +363,10 @@ bool bind_to_dv_value(const struct binding *b, int field, struct cell canonical_
         canonical_cell = f->mf->default_value;
     if (f->kind == BOUND_LOOKUP && canonical_cell.len && canonical_cell.ptr[0] == '?') {
         *ret_why = "the row that the lookup points at is not known";
+        return false;
+    }
+    if (f->kind == BOUND_VALUEMAP && canonical_cell.len && canonical_cell.ptr[0] == '!') {
+        *ret_why = "no entry in the value map";
         return false;
     }
     if (f->kind == BOUND_VALUEMAP && bind_in_fno_words(f)) {

@@ -1,0 +1,114 @@
+#!/bin/sh
+# accept.sh -- accepted differences (waive), a base from what is there (adopt), and what they do to verdict, gate and load.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/job.sh"
+job_settings
+JOB_CUSTOMERS=40
+job_start "$W/e"
+cd "$W/e.ws" || exit 1
+drift() { # KEY COLUMN VALUE: Dataverse's side changes unseen
+    admin POST /dataverse/rows "{\"table\":\"account\",\"company\":\"USMF\",\"key\":{\"accountnumber\":\"$1\"},\"values\":{\"$2\":\"$3\"}}" >/dev/null
+}
+map_json() { jsql "select json_extract(value, '\$.$1') from json_each(j, '\$.data.maps')"; }
+
+run 10 "migrate" migrate --execute
+drift C-0000002 name "Another name"
+drift C-0000003 telephone1 "+1 555 0103"
+
+# --- waive: what is refused ---
+run 2 "waive without a reason" waive customers 'usmf|C-0000002' --until 2099-12-31
+has "says so" "needs its --reason" "$W/err"
+run 2 "waive without a last day" waive customers 'usmf|C-0000002' --reason "agreed"
+has "says so" "needs its last day" "$W/err"
+run 2 "waive until yesterday" waive customers 'usmf|C-0000002' --reason "agreed" --until 2020-01-01
+run 2 "waive until no day" waive customers 'usmf|C-0000002' --reason "agreed" --until 2027-02-30
+run 2 "waive half a key" waive customers 'usmf' --reason "agreed" --until 2099-12-31
+run 2 "waive a field that is none" waive customers 'usmf|C-0000002' --field NOSUCH --reason "agreed" --until 2099-12-31
+run 2 "waive a key field" waive customers 'usmf|C-0000002' --field CUSTOMERACCOUNT --reason "agreed" --until 2099-12-31
+run 2 "waive by a filter that is none" waive customers --filter "NOSUCH == 'x'" --reason "agreed" --until 2099-12-31
+run 2 "waive a key and a filter" waive customers 'usmf|C-0000002' --filter "CUSTOMERACCOUNT == 'x'" --reason r --until 2099-12-31
+result "nothing was written" $([ ! -e waivers.csv ]; echo $?)
+
+# --- waive: what it covers ---
+run 9 "two rows differ" parity customers --json
+same "two" 2 "$(map_json differ)"
+run 0 "waive a field" waive customers 'USMF|c-0000002' --field ORGANIZATIONNAME --reason "Named by sales, ticket 12" --until 2099-12-31 --by "J. Meyer"
+run 9 "one is waived" parity customers --json
+same "one differs" 1 "$(map_json differ)"
+same "one is waived" 1 "$(map_json waived)"
+same "with its reason" "Named by sales, ticket 12" "$(jsql "select json_extract(value, '\$.waivers[0].reason') from json_each(j, '\$.data.maps')")"
+same "by whom" "J. Meyer" "$(jsql "select json_extract(value, '\$.waivers[0].by') from json_each(j, '\$.data.maps')")"
+run 9 "diff shows it" diff customers --stored
+has "by its sign" "x usmf|C-0000002" "$W/out"
+has "and why" "Named by sales, ticket 12" "$W/out"
+drift C-0000002 telephone1 "+1 555 0199"
+run 9 "another field of the record differs" parity customers --json
+same "that is not waived" 2 "$(map_json differ)"
+run 0 "waive by filter" waive customers --filter "CUSTOMERACCOUNT like 'C-000000*'" --field PRIMARYCONTACTPHONE --reason "Phones come later" --until 2099-12-31
+run 0 "all is waived" parity customers --json
+same "both rows" 2 "$(map_json waived)"
+same "it is parity" parity "$(map_json verdict)"
+run 0 "waive list" waive list --json
+same "two waivers" 2 "$(json '$.data.waivers' >/dev/null; jsql "select count(*) from json_each(j, '\$.data.waivers')")"
+same "the filter covers two rows" 2 "$(jsql "select json_extract(value, '\$.keys') from json_each(j, '\$.data.waivers') where json_extract(value, '\$.filter') is not null")"
+same "the file is sorted, one line each" "map,key,filter,field,until,reason,by" "$(head -1 waivers.csv)"
+same "and short" 3 "$(wc -l <waivers.csv | tr -d ' ')"
+cp waivers.csv "$W/before.csv"
+run 0 "waive again" waive customers 'usmf|C-0000002' --field ORGANIZATIONNAME --reason "Named by sales, ticket 12" --until 2099-12-31 --by "J. Meyer"
+result "changes no octet" $(cmp -s waivers.csv "$W/before.csv"; echo $?)
+
+# --- waive: what ends it ---
+sed -i 's/2099-12-31,"*Phones/2020-01-01,Phones/' waivers.csv
+run 9 "red again after its day" parity customers --json
+same "both rows" 2 "$(map_json differ)"
+has "it is told" "ended on 2020-01-01" "$W/err"
+run 9 "diff says that it ended" diff customers --stored
+has "in the note" "which is over" "$W/out"
+run 0 "waive drop --ended" waive drop customers --ended
+run 0 "repair" repair customers --execute
+run 0 "parity" parity customers
+has "a waiver of nothing is told" "covers no difference" "$W/err"
+run 1 "drop what is none" waive drop customers 'usmf|C-0000009'
+run 0 "drop" waive drop customers 'usmf|C-0000002' --field ORGANIZATIONNAME
+same "the file has its header only" 1 "$(wc -l <waivers.csv | tr -d ' ')"
+echo "customers,usmf|C-0000002,,,2099-12-31,," >>waivers.csv
+run 3 "a waiver without reason in the file" parity customers
+has "is named by its line" "waivers.csv:2:" "$W/err"
+echo "broken" >waivers.csv
+run 3 "a file that is none" parity customers
+rm waivers.csv
+
+# --- tolerance ---
+drift C-0000002 name "Another name"
+DMFSYNC_MAP_CUSTOMERS_TOLERANCE=1
+export DMFSYNC_MAP_CUSTOMERS_TOLERANCE
+run 0 "within the tolerance" parity customers --json
+same "it is parity" parity "$(map_json verdict)"
+same "with one key tolerated" 1 "$(map_json tolerated)"
+run 0 "close the gate" gate close customers
+run 13 "it opens no gate" handoff customers --execute
+has "and says why" "tolerance" "$W/err"
+unset DMFSYNC_MAP_CUSTOMERS_TOLERANCE
+
+# --- adopt ---
+drift C-0000004 telephone1 "+1 555 0104"
+admin POST /fno/rows '{"entity":"Customers V3","company":"usmf","values":{"CUSTOMERACCOUNT":"ONLY-F","ORGANIZATIONNAME":"Only F","CUSTOMERGROUPID":"10","SALESCURRENCYCODE":"USD","INVOICEACCOUNT":"ONLY-F"}}' >/dev/null
+rm -rf .dmfsync
+job_contents "$W/before"
+run 14 "adopt a pair that is there" adopt customers --json
+cp "$W/out" "$W/adopt.json"
+job_contents "$W/after"
+result "nothing was written to either side" $(cmp -s "$W/before" "$W/after"; echo $?)
+same "three wait" 3 "$(map_json conflicts)"
+same "the others are adopted" "$(($(map_json keys) - 3))" "$(map_json adopted)"
+run 14 "conflicts list" conflicts list customers --json
+run 0 "parity: they wait" parity customers --json
+same "three keys" 3 "$(map_json waiting)"
+same "no drift" 0 "$(map_json differ)"
+run 14 "adopt again" adopt customers --json
+same "finds the same three" 3 "$(map_json conflicts)"
+same "and no conflict twice" 3 "$("$DMFSYNC_BIN" sql customers "select count(*) from pending where state = 'conflict'" | tail -1)"
+run 0 "handoff" handoff customers --execute
+same "what waits has no base" 3 "$("$DMFSYNC_BIN" sql customers "select count(*) from base_overlay where row is null" | tail -1)"
+run 13 "adopt under an open gate" adopt customers
+finish
