@@ -219,6 +219,8 @@ static enum ec write_rejects(struct listing *l, int64_t run_id, struct err *rete
 
 static enum ec one_map(struct listing *l, int64_t run_id, struct err *reterr)
 {
+    struct arena names = { 0 };
+    bool own;
     struct query *q;
     enum ec rc;
 
@@ -233,14 +235,20 @@ static enum ec one_map(struct listing *l, int64_t run_id, struct err *reterr)
         if (rc || !run_id)
             return rc;
     }
-    snprintf(l->file, sizeof(l->file), "%s", l->m->cfg->source ? l->m->cfg->source : "");
+    snprintf(l->file, sizeof(l->file), "%s", load_file_name(l->m, run_id, &names, &own));
+    arena_release(&names);
     rc = error_past_of(l->m, run_id, &l->past, reterr);
     l->compared = l->compared || error_past_any(&l->past);
     if (!rc)
         rc = exception_list(l->m, run_id, one, l, reterr);
     if (!rc)
         rc = error_groups_gone(&l->groups, l->m, &l->past, reterr);
-    return !rc && l->rejects && l->m->cfg->source ? write_rejects(l, run_id, reterr) : rc;
+    if (!rc && l->rejects && !own)
+        out_warn(
+            &l->app->out,
+            "%s: the last load took Dataverse's rows: correct them there and load again, which sends what F&O lacks",
+            l->m->cfg->alias);
+    return !rc && l->rejects && own && l->m->cfg->source ? write_rejects(l, run_id, reterr) : rc;
 }
 
 enum ec cmd_errors(struct app *app, struct err *reterr)

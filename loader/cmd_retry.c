@@ -15,22 +15,50 @@ struct retrying {
     uint64_t to_dataverse;
 };
 
-/* A load that is not over is finished by its own command. */
+/* How a user begins a run of this kind (sync/pairing.h has those of `load` in other directions). */
+static const char *command_of(const char *kind)
+{
+    static const char *const KINDS[][2] = { { "load-csv-dv", "load --to dataverse" },
+                                            { "load-csv-both", "load --to both" },
+                                            { "load-dv-fno", "load --from dataverse" } };
+
+    for (size_t i = 0; i < COUNT(KINDS); i++)
+        if (!strcmp(KINDS[i][0], kind))
+            return KINDS[i][1];
+    return kind;
+}
+
+/* A load that is not over is finished by its own command; one that packed no file of the user's is repeated by it. */
 static enum ec check_finished(struct app *app, struct map_ctx *m, int64_t load_run, struct err *reterr)
 {
     struct query *q = store_query(
-        app->work, "select id, kind from run where id = ?1 and kind <> 'retry' and state in ('running', 'stopped')");
+        app->work, "select kind, state in ('running', 'stopped') from run where id = ?1 and kind <> 'retry'");
     char kind[16] = "";
+    bool open = false;
     enum ec rc;
 
     query_int(q, 1, load_run);
-    if (query_step(q))
-        snprintf(kind, sizeof(kind), "%s", query_get_str(q, 1));
+    if (query_step(q)) {
+        snprintf(kind, sizeof(kind), "%s", query_get_str(q, 0));
+        open = query_get_int(q, 1) != 0;
+    }
     rc = query_done(q, reterr);
-    if (rc || !kind[0])
+    if (rc)
         return rc;
-    err_set(reterr, EC_STATE, "run %lld, which loads map '%s', is not over", (long long)load_run, m->cfg->alias);
-    return err_hint(reterr, "finish it first: dmfsync %s --execute", kind);
+    if (open) {
+        err_set(reterr, EC_STATE, "run %lld, which loads map '%s', is not over", (long long)load_run, m->cfg->alias);
+        return err_hint(reterr, "finish it first: dmfsync %s --execute", command_of(kind));
+    }
+    if (!strcmp(kind, "load-csv-dv") || !strcmp(kind, "load-dv-fno")) {
+        err_set(reterr, EC_STATE, "the last load of map '%s' (run %lld) was not of files into F&O", m->cfg->alias,
+                (long long)load_run);
+        return err_hint(
+            reterr,
+            "correct what 'dmfsync errors %s' names, then run it again: dmfsync %s %s --execute sends only "
+            "what is missing or differs",
+            m->cfg->alias, command_of(kind), m->cfg->alias);
+    }
+    return EC_OK;
 }
 
 static enum ec offer(struct retrying *c, struct map_ctx *m, int64_t load_run, struct err *reterr)

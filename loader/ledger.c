@@ -114,6 +114,25 @@ int64_t load_last_run(struct map_ctx *m)
     return query_done(q, NULL) ? 0 : id;
 }
 
+const char *load_file_name(struct map_ctx *m, int64_t run_id, struct arena *a, bool *ret_own)
+{
+    const struct workspace *ws = &m->pair->app->ws;
+    const char *own = m->cfg->source ? workspace_path(ws, a, "%s", m->cfg->source) : "", *name = "", *root;
+    struct query *q = store_query(m->state, "select path from load where run_id = ?1");
+    size_t n;
+
+    *ret_own = true;
+    query_int(q, 1, run_id);
+    if (query_step(q))
+        name = arena_printf(a, "%s", query_get_str(q, 0));
+    if (query_done(q, NULL) || !*name || !strcmp(name, own))
+        return m->cfg->source ? m->cfg->source : "";
+    root = workspace_path(ws, a, "%s", "");
+    n = strlen(root);
+    *ret_own = !strstr(name, "/.dmfsync/sources/");
+    return strncmp(name, root, n) ? name : name + n;
+}
+
 char *load_source_file(struct map_ctx *m, int64_t run_id, struct arena *a)
 {
     struct query *q = store_query(m->state, "select source_file from load where run_id = ?1 and source_file <> ''");

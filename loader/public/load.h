@@ -25,6 +25,11 @@ enum ec load_counts(struct map_ctx *m, int64_t run_id, struct load_counts *ret, 
 enum ec load_files(struct app *app, struct err *reterr);
 /* Newest run that loaded this map, 0 = none. */
 int64_t load_last_run(struct map_ctx *m);
+/*
+ * The file that was loaded, as messages name it (relative to the workspace), "" = none; *ret_own false = not the map's source, but a
+ * file made of the other side's rows (sync/pairing.h).
+ */
+const char *load_file_name(struct map_ctx *m, int64_t run_id, struct arena *a, bool *ret_own);
 /* Absolute path of the source's leaf file of that run; NULL = none. */
 char *load_source_file(struct map_ctx *m, int64_t run_id, struct arena *a);
 

@@ -83,6 +83,15 @@ run 0 "a changed row goes over (ours)" load --from dataverse --to fno customers 
 same "one row" "1 1" "$(col customers rows) $(col customers landed_fno)"
 admin GET "/fno/row?entity=Customers%20V3&company=usmf&key=C-0000002" >"$W/row.json"
 same "with its new name" Other "$(json '$.ORGANIZATIONNAME' "$W/row.json")"
+# A group that F&O does not know: the row is refused there, named by the file that was sent, and not for 'retry' to send
+admin POST /dataverse/rows '{"table":"account","company":"USMF","key":{"accountnumber":"C-0000001"},"values":{"name":"Gesellschaft mit sehr langem Namen und noch laengerer Geschichte, die in F&O nicht passt, wohl aber in Dataverse, wo mehr Platz ist als dort drueben"}}' >/dev/null
+run 10 "a row that F&O refuses" load --from dataverse --to fno customers --execute --json
+run 0 "errors" errors customers
+has "names it by the file that was sent" ".dmfsync/sources/customers-" "$W/out"
+run 4 "retry leaves it to the load" retry customers --execute
+has "and says so" "load --from dataverse customers --execute" "$W/err"
+admin POST /dataverse/rows '{"table":"account","company":"USMF","key":{"accountnumber":"C-0000001"},"values":{"name":"Short"}}' >/dev/null
+run 0 "corrected, it goes over" load --from dataverse --to fno customers --execute --json
 # shellcheck disable=SC2086
 run 0 "what F&O filled in goes back" load --from fno $MAPS --execute
 # shellcheck disable=SC2086
