@@ -5,7 +5,7 @@
 #include "data/csv.h"
 #include "data/json.h"
 #include "loader/lineage.h"
-#include "loader/package_form.h"
+#include "loader/source_stream.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -262,10 +262,10 @@ static int64_t slices_of(const struct building *b, const char *company, int pass
     return n;
 }
 
-static bool full(const struct building *b, const struct open_package *o)
+static bool full(const struct building *b, const struct open_package *o, uint64_t octets)
 {
     /* of a shared package what does not fit into a zip is refused when it is ended */
-    return !b->together && package_full(&b->p->app->cfg, o->rows[0], dmf_writer_octets(o->w, 0));
+    return !b->together && package_full(&b->p->app->cfg, o->rows[0], octets);
 }
 
 /* ---- rows ---- */
@@ -374,7 +374,7 @@ static enum ec pack_row(struct building *b, struct source_row *r, struct arena *
             return rc;
         }
         b->out->maps[b->map].packed += pass == 1;
-        if (full(b, o))
+        if (full(b, o, dmf_writer_octets(o->w, 0)))
             rc = end_package(b, o, reterr);
         if (rc)
             return rc;
@@ -382,33 +382,81 @@ static enum ec pack_row(struct building *b, struct source_row *r, struct arena *
     return EC_OK;
 }
 
+/* Rows of one company that are good and written down, into as many packages as they fill. */
+static enum ec pack_made(struct building *b, const struct source_run *run, struct err *reterr)
+{
+    struct cell company = cell_of(run->company);
+    size_t i = 0, from = run->from;
+
+    while (i < run->n) {
+        struct open_package *o = find_open(b, company, 1);
+        size_t e = 0, first = i;
+        uint64_t octets;
+        enum ec rc = EC_OK;
+
+        if (!o)
+            rc = begin_package(b, run->company, 1, slices_of(b, run->company, 1) + 1, &o, reterr);
+        if (rc)
+            return rc;
+        while (o->maps[e] != b->map)
+            e++;
+        octets = dmf_writer_octets(o->w, e) - from;
+        do {
+            rc = lineage_add(o->lines[e], run->line + run->lines[i].line, run->offset + run->lines[i].offset, reterr);
+            o->rows[e]++;
+            i++;
+        } while (!rc && i < run->n && !full(b, o, octets + run->made[i - 1].end));
+        if (!rc)
+            rc = dmf_writer_made(o->w, e, run->text, from, run->made + first, i - first, reterr);
+        from = run->made[i - 1].end;
+        b->out->maps[b->map].packed += i - first;
+        if (!rc && full(b, o, dmf_writer_octets(o->w, 0)))
+            rc = end_package(b, o, reterr);
+        if (rc)
+            return rc;
+    }
+    return EC_OK;
+}
+
+static enum ec pack_run(struct building *b, struct source_run *run, struct arena *a, bool *ret_unfit,
+                        struct err *reterr)
+{
+    struct source_row *r = &run->row;
+
+    b->out->maps[b->map].rows += run->n;
+    if (run->kind == RUN_MADE)
+        return pack_made(b, run, reterr);
+    if (run->kind == RUN_OTHER_COMPANY || r->verdict == SOURCE_OTHER_COMPANY) {
+        b->out->maps[b->map].other_companies += run->n;
+        return EC_OK;
+    }
+    return r->verdict == SOURCE_GOOD ? pack_row(b, r, a, ret_unfit, reterr)
+                                     : reject(b, r, r->field, cell_of(r->code), cell_of(r->why), r->value, reterr);
+}
+
 static enum ec pack_rows(struct building *b, bool *ret_unfit, struct err *reterr)
 {
     struct build_map *m = &b->out->maps[b->map];
+    struct source_stream *st = NULL;
     struct arena a = { 0 };
-    enum ec rc = EC_OK;
+    bool more = true;
+    enum ec rc = source_stream_new(b->src, deflate_workers(b->pool), &b->format, &st, reterr);
 
-    while (!rc && !*ret_unfit) {
-        struct source_row r;
-        bool more = false;
+    while (!rc && !*ret_unfit && more) {
+        struct source_run run;
+        uint64_t before = m->rows;
 
         arena_reset(&a);
-        rc = source_next(b->src, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        m->rows++;
-        if (r.verdict == SOURCE_GOOD)
-            rc = pack_row(b, &r, &a, ret_unfit, reterr);
-        else if (r.verdict == SOURCE_REJECTED)
-            rc = reject(b, &r, r.field, cell_of(r.code), cell_of(r.why), r.value, reterr);
-        else
-            m->other_companies++;
-        if (!(m->rows & 8191)) {
+        rc = source_stream_next(st, &a, &run, &more, reterr);
+        if (!rc && more)
+            rc = pack_run(b, &run, &a, ret_unfit, reterr);
+        if (!rc && before / 8192 != m->rows / 8192) {
             progress_update(&b->p->app->out, m->alias, "pack", (int64_t)m->rows, -1, "");
             if (stop_requested())
                 rc = err_set(reterr, EC_STOPPED, "stopped while packing '%s'", b->src->path);
         }
     }
+    source_stream_free(st);
     arena_release(&a);
     return rc;
 }

@@ -95,7 +95,7 @@ enum ec package_pool(struct app *app, struct deflate_pool **ret, struct err *ret
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int jobs = app->opt->jobs > 0 ? app->opt->jobs : cores > 0 ? (int)cores : 1;
 
-    return deflate_pool_new(kind, jobs > 1 ? jobs : 0, ret, reterr);
+    return deflate_pool_new(kind, jobs - 1, ret, reterr); /* this thread is one of them */
 }
 
 void package_form(const struct source *s, int pass, const char *company, const struct dmf_format *f,
@@ -168,8 +168,8 @@ static void choose_bits(struct package_form *f, uint64_t same, const struct csv_
         f->verbatim.same &= ~f->of_column[__builtin_ctzll(idle)];
 }
 
-enum ec package_row(struct dmf_writer *w, size_t entity, struct package_form *f, const struct source *s,
-                    const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr)
+enum ec package_data_row(struct dmf_data *d, struct package_form *f, const struct source *s, const struct source_row *r,
+                         struct arena *a, size_t *ret_field, struct err *reterr)
 {
     struct cell *cells;
 
@@ -177,12 +177,20 @@ enum ec package_row(struct dmf_writer *w, size_t entity, struct package_form *f,
         choose_bits(f, r->verbatim, &s->row);
         f->verbatim.begin = s->row.begin;
         f->verbatim.octets = (size_t)(s->row.begin[s->row.n] - s->row.begin[0]);
-        return dmf_writer_verbatim_row(w, entity, r->values, f->fields, &f->verbatim, ret_field, reterr);
+        return dmf_data_verbatim(d, r->values, f->fields, &f->verbatim, ret_field, reterr);
     }
     cells = arena_alloc(a, (f->n + 1) * sizeof(*cells));
     for (size_t i = 0; i < f->n; i++)
         cells[i] = r->values[f->fields[i]];
-    return dmf_writer_row(w, entity, cells, f->datetime, ret_field, reterr);
+    return dmf_data_add(d, cells, f->datetime, ret_field, reterr);
+}
+
+enum ec package_row(struct dmf_writer *w, size_t entity, struct package_form *f, const struct source *s,
+                    const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr)
+{
+    enum ec rc = package_data_row(dmf_writer_data(w, entity), f, s, r, a, ret_field, reterr);
+
+    return rc ? rc : dmf_writer_added(w, entity, reterr);
 }
 
 bool package_full(const struct config *cfg, uint64_t rows, uint64_t octets)

@@ -75,6 +75,21 @@ enum ec csv_next_borrowed(struct csv_reader *r, struct arena *a, struct csv_row 
                           struct err *reterr);
 /* Continue at a row whose offset, line and number were returned before (plain files only: EC_STATE on .zst). */
 enum ec csv_seek(struct csv_reader *r, uint64_t offset, uint64_t line, uint64_t number, struct err *reterr);
+/* Where the next row is looked for. */
+struct csv_place {
+    uint64_t offset, line, number;
+};
+struct csv_place csv_here(const struct csv_reader *r);
+/*
+ * Parts of a file, for several threads: can it be read from the middle, and do line ends stand there as single octets? A part reader
+ * has the dialect and the header of the one that it is made of, which must live longer, and reads what csv_part() gives it:
+ * p[0..n), borrowed, from where a row begins in the file, as if the file ended behind it.
+ */
+bool csv_divisible(const struct csv_reader *r);
+struct csv_reader *csv_part_reader(const struct csv_reader *of);
+void csv_part(struct csv_reader *r, const char *p, size_t n, struct csv_place at);
+char csv_quote(const struct csv_reader *r);
+size_t csv_max_row(const struct csv_reader *r);
 void csv_close(struct csv_reader *r); /* NULL is fine */
 
 /* Append one cell, quoted when it holds the delimiter, a quote, CR or LF, or leading/trailing blanks; quotes doubled.

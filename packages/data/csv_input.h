@@ -22,6 +22,7 @@ struct csv_input {
     size_t len, cap;
     uint64_t base;
     bool eof;
+    bool borrowed; /* buf is the caller's, and all there is */
 };
 struct csv_line {
     size_t octets; /* with its end; 0 = no more */
@@ -40,6 +41,8 @@ enum ec csv_input_line(struct csv_input *in, uint64_t keep, uint64_t at, size_t 
 enum ec csv_input_skip(struct csv_input *in, uint64_t at, uint64_t *ret_at, struct err *reterr);
 /* Octets of the file at `at`, valid until the next call of one of these. */
 const char *csv_input_at(const struct csv_input *in, uint64_t at);
+/* p[0..n), which stays the caller's, in the place of the file's octets from `offset` on. */
+void csv_input_borrow(struct csv_input *in, const char *p, size_t n, uint64_t offset);
 enum ec csv_input_seek(struct csv_input *in, uint64_t at, struct err *reterr);
 void csv_input_release(struct csv_input *in);
 

@@ -471,6 +471,51 @@ enum ec csv_seek(struct csv_reader *r, uint64_t offset, uint64_t line, uint64_t 
     return EC_OK;
 }
 
+struct csv_place csv_here(const struct csv_reader *r)
+{
+    return (struct csv_place){ r->at, r->line, r->number + 1 };
+}
+
+bool csv_divisible(const struct csv_reader *r)
+{
+    return !transcoded(r) && r->in.file && zreader_seekable(r->in.file);
+}
+
+struct csv_reader *csv_part_reader(const struct csv_reader *of)
+{
+    struct csv_reader *r = xcalloc(1, sizeof(*r));
+
+    r->in.name = xstrdup(of->in.name);
+    r->in.encoding = of->in.encoding;
+    r->dialect = of->dialect;
+    r->fast.delimiter = of->fast.delimiter;
+    r->fast.quote = of->fast.quote;
+    r->header = of->header;
+    r->header_n = of->header_n;
+    parser_begin(r);
+    csv_part(r, "", 0, (struct csv_place){ 0, 1, 1 });
+    return r;
+}
+
+void csv_part(struct csv_reader *r, const char *p, size_t n, struct csv_place at)
+{
+    csv_input_borrow(&r->in, p, n, at.offset);
+    r->fast.octets = r->fast.limit = 0; /* another window */
+    r->at = at.offset;
+    r->line = at.line;
+    r->number = at.number ? at.number - 1 : 0;
+}
+
+char csv_quote(const struct csv_reader *r)
+{
+    return r->dialect.quote;
+}
+
+size_t csv_max_row(const struct csv_reader *r)
+{
+    return r->dialect.max_row_octets;
+}
+
 void csv_close(struct csv_reader *r)
 {
     if (!r)

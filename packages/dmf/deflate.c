@@ -2,7 +2,6 @@
 
 #include "base/arena.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +22,23 @@ enum { WITH_ISAL = 0 };
  * ISA-L: level 3 gives other octets on other processors, 1 and 2 do not. zlib: levels above 1 cost three times the time for a
  * fifth of the size; memLevel 7 keeps its tables in the cache.
  */
-enum { LEVEL = 1, ZLIB_MEMORY = 7, MAX_THREADS = 64 };
+enum { LEVEL = 1, ZLIB_MEMORY = 7 };
 enum {
     OUT_OCTETS = DEFLATE_BLOCK + DEFLATE_BLOCK / 8 + 1024
 }; /* stored blocks: 5 octets for each 64 kB, and the flush */
 
+/* What a thread needs to compress; nothing of it survives a block. */
+struct squeezer {
+    bool begun, isal;
+    z_stream z;
+#ifdef HAVE_ISAL
+    struct isal_zstream is;
+    uint8_t *level_buf;
+#endif
+};
 struct slot {
-    enum { SLOT_FREE, SLOT_FILLED, SLOT_TAKEN, SLOT_DONE } state;
+    struct work work;
+    struct deflate_pool *pool;
     struct deflate_stream *stream; /* NULL = abandoned meanwhile */
     struct strbuf in;
     unsigned char *out;
@@ -39,30 +48,16 @@ struct slot {
 struct deflate_pool {
     bool isal;
     char name[40];
-    pthread_t threads[MAX_THREADS];
-    int n_threads;
-    pthread_mutex_t mutex;
-    pthread_cond_t filled, done;
-    bool ending;
-    struct slot *slots; /* a ring: the caller fills at `head`, results leave at `tail`, workers take at `take` */
+    struct workers *workers;
+    struct squeezer *squeezers; /* one per thread */
+    struct slot *slots; /* a ring: blocks come in at `head`, results leave at `tail` */
     size_t n_slots;
-    uint64_t head, take, tail;
-    struct slot own; /* threads 0 */
-};
-
-/* What a thread needs to compress; nothing of it survives a block. */
-struct squeezer {
-    bool isal;
-    z_stream z;
-#ifdef HAVE_ISAL
-    struct isal_zstream is;
-    uint8_t *level_buf;
-#endif
+    uint64_t head, tail;
 };
 
 static void squeezer_begin(struct squeezer *q, bool isal)
 {
-    memset(q, 0, sizeof(*q));
+    q->begun = true;
     q->isal = isal;
 #ifdef HAVE_ISAL
     if (isal) {
@@ -75,6 +70,8 @@ static void squeezer_begin(struct squeezer *q, bool isal)
 
 static void squeezer_end(struct squeezer *q)
 {
+    if (!q->begun)
+        return;
 #ifdef HAVE_ISAL
     free(q->level_buf);
 #endif
@@ -112,37 +109,19 @@ static void squeeze(struct squeezer *q, struct slot *s)
     s->crc = (uint32_t)crc32(0, (const unsigned char *)s->in.buf, (unsigned)s->in.len);
 }
 
-static void *work(void *arg)
+static void work(struct work *w, int thread)
 {
-    struct deflate_pool *p = arg;
-    struct squeezer q;
+    struct slot *s = (struct slot *)w; /* its first member */
+    struct squeezer *q = &s->pool->squeezers[thread];
 
-    squeezer_begin(&q, p->isal);
-    pthread_mutex_lock(&p->mutex);
-    for (;;) {
-        struct slot *s;
-
-        while (p->take == p->head && !p->ending)
-            pthread_cond_wait(&p->filled, &p->mutex);
-        if (p->take == p->head)
-            break;
-        s = &p->slots[p->take++ % p->n_slots];
-        s->state = SLOT_TAKEN;
-        pthread_mutex_unlock(&p->mutex);
-        squeeze(&q, s);
-        pthread_mutex_lock(&p->mutex);
-        s->state = SLOT_DONE;
-        pthread_cond_signal(&p->done);
-    }
-    pthread_mutex_unlock(&p->mutex);
-    squeezer_end(&q);
-    return NULL;
+    if (!q->begun)
+        squeezer_begin(q, s->pool->isal);
+    squeeze(q, s);
 }
 
 enum ec deflate_pool_new(enum deflate_kind kind, int threads, struct deflate_pool **ret, struct err *reterr)
 {
     struct deflate_pool *p = xcalloc(1, sizeof(*p));
-    int failed = 0;
 
     if (kind == DEFLATE_ISAL && !WITH_ISAL) {
         free(p);
@@ -153,15 +132,11 @@ enum ec deflate_pool_new(enum deflate_kind kind, int threads, struct deflate_poo
         snprintf(p->name, sizeof(p->name), "isal " ISAL_VERSION_TEXT " level %d", LEVEL);
     else
         snprintf(p->name, sizeof(p->name), "zlib %s level %d", zlibVersion(), LEVEL);
-    pthread_mutex_init(&p->mutex, NULL);
-    pthread_cond_init(&p->filled, NULL);
-    pthread_cond_init(&p->done, NULL);
-    threads = threads < 0 ? 0 : threads > MAX_THREADS ? MAX_THREADS : threads;
-    p->n_slots = (size_t)threads + 2;
+    p->workers = workers_new(threads);
+    p->squeezers = xcalloc((size_t)workers_threads(p->workers) + 1, sizeof(*p->squeezers));
+    p->n_slots = (size_t)workers_threads(p->workers) + 3;
     p->slots = xcalloc(p->n_slots, sizeof(*p->slots));
-    for (; p->n_threads < threads && !failed; p->n_threads += !failed)
-        failed = pthread_create(&p->threads[p->n_threads], NULL, work, p);
-    *ret = p; /* without a thread the caller's does the work */
+    *ret = p;
     return EC_OK;
 }
 
@@ -169,22 +144,23 @@ void deflate_pool_free(struct deflate_pool *p)
 {
     if (!p)
         return;
-    pthread_mutex_lock(&p->mutex);
-    p->ending = true;
-    pthread_cond_broadcast(&p->filled);
-    pthread_mutex_unlock(&p->mutex);
-    for (int i = 0; i < p->n_threads; i++)
-        pthread_join(p->threads[i], NULL);
+    for (; p->tail < p->head; p->tail++) /* abandoned, all of them */
+        workers_finish(p->workers, &p->slots[p->tail % p->n_slots].work);
+    for (int i = 0; i <= workers_threads(p->workers); i++)
+        squeezer_end(&p->squeezers[i]);
+    workers_free(p->workers);
     for (size_t i = 0; i < p->n_slots; i++) {
         strbuf_release(&p->slots[i].in);
         free(p->slots[i].out);
     }
-    free(p->own.out);
+    free(p->squeezers);
     free(p->slots);
-    pthread_cond_destroy(&p->done);
-    pthread_cond_destroy(&p->filled);
-    pthread_mutex_destroy(&p->mutex);
     free(p);
+}
+
+struct workers *deflate_workers(const struct deflate_pool *p)
+{
+    return p->workers;
 }
 
 const char *deflate_name(const struct deflate_pool *p)
@@ -205,49 +181,20 @@ static enum ec bring_out(struct slot *s, struct err *reterr)
     return to->sink(to->arg, s->out, s->out_n, reterr);
 }
 
-/* Results in order, as long as there are some; with `wait` until `left` blocks or fewer are on their way. */
+/* Results in order, until `left` blocks are on their way. */
 static enum ec drain(struct deflate_pool *p, uint64_t left, struct err *reterr)
 {
     enum ec rc = EC_OK;
 
-    pthread_mutex_lock(&p->mutex);
-    while (p->tail < p->head) {
+    for (; p->head - p->tail > left; p->tail++) {
         struct slot *s = &p->slots[p->tail % p->n_slots];
         enum ec one;
 
-        if (s->state != SLOT_DONE) {
-            if (p->head - p->tail <= left)
-                break;
-            pthread_cond_wait(&p->done, &p->mutex);
-            continue;
-        }
-        pthread_mutex_unlock(&p->mutex);
+        workers_finish(p->workers, &s->work);
         one = bring_out(s, rc ? NULL : reterr);
         rc = rc ? rc : one;
         strbuf_reset(&s->in);
-        pthread_mutex_lock(&p->mutex);
-        s->state = SLOT_FREE;
-        p->tail++;
     }
-    pthread_mutex_unlock(&p->mutex);
-    return rc;
-}
-
-static enum ec on_this_thread(struct deflate_pool *p, struct deflate_stream *s, struct strbuf *block,
-                              struct err *reterr)
-{
-    struct squeezer q;
-    enum ec rc;
-
-    squeezer_begin(&q, p->isal);
-    p->own.stream = s;
-    p->own.in = *block;
-    if (!p->own.out)
-        p->own.out = xmalloc(OUT_OCTETS);
-    squeeze(&q, &p->own);
-    rc = bring_out(&p->own, reterr);
-    squeezer_end(&q);
-    strbuf_reset(block);
     return rc;
 }
 
@@ -260,29 +207,25 @@ enum ec deflate_block(struct deflate_pool *p, struct deflate_stream *s, struct s
     BUG_IF(block->len > DEFLATE_BLOCK, "a block that is too large");
     if (!block->len)
         return EC_OK;
-    if (!p->n_threads)
-        return on_this_thread(p, s, block, reterr);
     rc = drain(p, p->n_slots - 1, reterr);
     if (rc)
         return rc;
-    to = &p->slots[p->head % p->n_slots];
+    to = &p->slots[p->head++ % p->n_slots];
     if (!to->out)
         to->out = xmalloc(OUT_OCTETS);
     spare = to->in;
     to->in = *block;
     *block = spare;
     to->stream = s;
-    pthread_mutex_lock(&p->mutex);
-    to->state = SLOT_FILLED;
-    p->head++;
-    pthread_cond_signal(&p->filled);
-    pthread_mutex_unlock(&p->mutex);
+    to->pool = p;
+    to->work.run = work;
+    workers_give(p->workers, &to->work);
     return EC_OK;
 }
 
 enum ec deflate_drain(struct deflate_pool *p, struct err *reterr)
 {
-    return p->n_threads ? drain(p, 0, reterr) : EC_OK;
+    return drain(p, 0, reterr);
 }
 
 enum ec deflate_end(struct deflate_pool *p, struct deflate_stream *s, struct err *reterr)

@@ -11,13 +11,16 @@
 #define DMF_DEFLATE_H
 
 #include "base/strbuf.h"
+#include "base/workers.h"
 
 enum { DEFLATE_BLOCK = 512 * 1024 };
 enum deflate_kind { DEFLATE_AUTO, DEFLATE_ISAL, DEFLATE_ZLIB };
 struct deflate_pool;
-/* threads: 0 = compress on the caller's thread. EC_CONFIG when ISA-L is asked for and the build has none. */
+/* threads: besides the caller's, which takes part while it waits. EC_CONFIG when ISA-L is asked for and the build has none. */
 enum ec deflate_pool_new(enum deflate_kind kind, int threads, struct deflate_pool **ret, struct err *reterr);
 void deflate_pool_free(struct deflate_pool *p); /* no stream may be open; NULL is fine */
+/* The pool's threads, for other work of the same owner. */
+struct workers *deflate_workers(const struct deflate_pool *p);
 /* "isal 2.30.0 level 1", what the octets depend on. Static. */
 const char *deflate_name(const struct deflate_pool *p);
 

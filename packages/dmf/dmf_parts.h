@@ -56,4 +56,9 @@ enum ec dmf_xml_rows_next(struct dmf_xml_rows *x, struct arena *a, struct cell *
                           const char **ret_fault, bool *ret_more, struct err *reterr);
 void dmf_xml_rows_close(struct dmf_xml_rows *x);
 
+static inline struct cell field_column(const struct dmf_field *f)
+{
+    return cell_blank(f->file) ? f->staging : f->file;
+}
+
 #endif

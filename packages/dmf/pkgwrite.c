@@ -53,9 +53,11 @@ enum ec spool_compress(struct dmf_writer *w, struct spool *s, struct strbuf *tex
 
 enum ec spool_flush(struct dmf_writer *w, struct spool *s, struct err *reterr)
 {
-    octet_digest_add(s->digest, s->held.buf, s->held.len);
-    s->octets += s->held.len;
-    return spool_compress(w, s, &s->held, reterr);
+    struct strbuf *held = &s->rows->out;
+
+    octet_digest_add(s->digest, held->buf, held->len);
+    s->octets += held->len;
+    return spool_compress(w, s, held, reterr);
 }
 
 void spool_drop(struct dmf_writer *w, struct spool *s)
@@ -65,66 +67,8 @@ void spool_drop(struct dmf_writer *w, struct spool *s)
         (void)unlink(s->path);
     if (s->digest)
         octet_digest_end(s->digest);
-    strbuf_release(&s->held);
+    dmf_data_free(s->rows);
     *s = (struct spool){ .w = w };
-}
-
-static bool is_name(struct cell c)
-{
-    for (size_t i = 0; i < c.len; i++) {
-        char k = c.ptr[i];
-        bool letter = (k >= 'a' && k <= 'z') || (k >= 'A' && k <= 'Z') || k == '_';
-
-        if (!letter && (!i || !((k >= '0' && k <= '9') || k == '.' || k == '-')))
-            return false;
-    }
-    return c.len > 0;
-}
-
-/* The first octets of a data file: header row, or the opening of the document. */
-static enum ec begin_file(struct dmf_writer *w, const struct dmf_entity *e, struct spool *s, struct err *reterr)
-{
-    bool first = true;
-
-    strbuf_reset(&w->text);
-    if (w->format.kind != DMF_CSV) {
-        struct cell name = cell_upper(&w->a, e->aot);
-
-        if (!is_name(name))
-            return err_set(reterr, EC_FORMAT,
-                           "entity '" CELL_FMT "': its rows in XML are named after its AOT name, "
-                           "which is not known",
-                           CELL_ARG(e->label));
-        s->element = cell_cstr(&w->a, name);
-        for (size_t i = 0; i < e->n; i++)
-            if (!is_name(field_column(&e->fields[i])))
-                return err_set(reterr, EC_FORMAT,
-                               "entity '" CELL_FMT "': '" CELL_FMT "' cannot be the name of an XML "
-                               "element",
-                               CELL_ARG(e->label), CELL_ARG(field_column(&e->fields[i])));
-        strbuf_addf(&w->text, "<?xml version=\"1.0\" encoding=\"utf-8\"?>%s<Document>%s", writer_row_end(w),
-                    writer_row_end(w));
-        return spool_emit(w, s, reterr);
-    }
-    if (w->format.utf16)
-        strbuf_adds(&w->text, "\xEF\xBB\xBF"); /* becomes FF FE */
-    for (size_t i = 0; i < e->n; i++) {
-        struct cell name = field_column(&e->fields[i]);
-
-        if (e->fields[i].auto_generated)
-            continue;
-        if (!is_name(name)) /* so that no reader can disagree about quoting a header */
-            return err_set(reterr, EC_FORMAT, "entity '" CELL_FMT "': '" CELL_FMT "' cannot be a column name",
-                           CELL_ARG(e->label), CELL_ARG(name));
-        if (!first)
-            strbuf_addc(&w->text, w->format.delimiter);
-        strbuf_add(&w->text, name.ptr, name.len);
-        first = false;
-    }
-    if (first)
-        return err_set(reterr, EC_FORMAT, "entity '" CELL_FMT "' has no column to write", CELL_ARG(e->label));
-    strbuf_adds(&w->text, writer_row_end(w));
-    return spool_emit(w, s, reterr);
 }
 
 static enum ec check_package(const struct dmf_package *p, struct err *reterr)
@@ -147,24 +91,12 @@ static enum ec check_package(const struct dmf_package *p, struct err *reterr)
     return p->n ? EC_OK : err_set(reterr, EC_FORMAT, "a package without entities cannot be written");
 }
 
-static enum ec check_format(const struct dmf_format *f, struct err *reterr)
-{
-    if (f->kind == DMF_CSV &&
-        ((signed char)f->delimiter <= 0 || strchr("\r\n", f->delimiter) || f->delimiter == f->qualifier ||
-         (signed char)f->qualifier < 0 || (f->qualifier && strchr("\r\n", f->qualifier))))
-        return err_set(reterr, EC_FORMAT, "delimiter and text qualifier must be two different ASCII characters");
-    return EC_OK;
-}
-
 enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, const char *tmp_dir,
                        struct dmf_writer **ret, struct err *reterr)
 {
     struct dmf_writer *w;
-    size_t widest = 0;
     enum ec rc = check_package(p, reterr);
 
-    if (!rc)
-        rc = check_format(f, reterr);
     if (rc)
         return rc;
     w = xcalloc(1, sizeof(*w));
@@ -173,7 +105,6 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
     w->tmp_dir = xstrdup(tmp_dir);
     rc = deflate_pool_new(DEFLATE_AUTO, 0, &w->own_pool, reterr);
     w->pool = w->own_pool;
-    csv_classify(f, w->class);
     w->spools = xcalloc(p->n, sizeof(*w->spools));
     w->written = xcalloc(p->n, sizeof(*w->written));
     for (size_t i = 0; i < p->n; i++) {
@@ -181,15 +112,12 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
         w->spools[i].digest = octet_digest_new();
         w->spools[i].deflate = (struct deflate_stream){ .sink = spool_add, .arg = &w->spools[i] };
         w->written[i].qualified = arena_zalloc(&w->a, p->entities[i].n + 1);
-        widest = widest < p->entities[i].n ? p->entities[i].n : widest;
     }
-    w->qualified = arena_zalloc(&w->a, widest + 1);
-    w->generated = arena_zalloc(&w->a, p->n + 1);
-    for (size_t i = 0; i < p->n; i++)
-        for (size_t k = 0; k < p->entities[i].n; k++)
-            w->generated[i] |= p->entities[i].fields[k].auto_generated;
-    for (size_t i = 0; i < p->n && !rc; i++)
-        rc = begin_file(w, &p->entities[i], &w->spools[i], reterr);
+    for (size_t i = 0; i < p->n && !rc; i++) {
+        rc = dmf_data_new(&p->entities[i], f, &w->spools[i].rows, reterr);
+        if (!rc)
+            rc = dmf_data_begin(w->spools[i].rows, reterr);
+    }
     if (rc)
         dmf_writer_abandon(w);
     else
@@ -209,7 +137,74 @@ void dmf_writer_use_pool(struct dmf_writer *w, struct deflate_pool *pool)
 
 uint64_t dmf_writer_octets(const struct dmf_writer *w, size_t entity)
 {
-    return w->spools[entity].octets + w->spools[entity].held.len;
+    return w->spools[entity].octets + w->spools[entity].rows->out.len;
+}
+
+/* ---- rows ---- */
+
+/* A block stays within its first size: it is not to be moved as it grows. */
+struct dmf_data *dmf_writer_data(struct dmf_writer *w, size_t entity)
+{
+    struct dmf_data *r;
+
+    BUG_IF(entity >= w->p->n, "a row for an entity that the package does not have");
+    r = w->spools[entity].rows;
+    if (r->out.cap < DEFLATE_BLOCK)
+        strbuf_reserve(&r->out, DEFLATE_BLOCK - r->out.len);
+    return r;
+}
+
+static void note_qualified(bool *qualified, uint64_t bits)
+{
+    for (; bits; bits &= bits - 1)
+        qualified[__builtin_ctzll(bits)] = true;
+}
+
+enum ec dmf_writer_added(struct dmf_writer *w, size_t entity, struct err *reterr)
+{
+    struct spool *s = &w->spools[entity];
+    struct dmf_written *written = &w->written[entity];
+
+    written->rows++;
+    note_qualified(written->qualified, s->rows->qualified);
+    for (size_t i = 64; i < s->rows->e->n; i++)
+        written->qualified[i] |= s->rows->qualified_all[i];
+    return s->rows->out.len >= BLOCK_OCTETS ? spool_flush(w, s, reterr) : EC_OK;
+}
+
+enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const bool *datetime,
+                       size_t *ret_field, struct err *reterr)
+{
+    enum ec rc = dmf_data_add(dmf_writer_data(w, entity), cells, datetime, ret_field, reterr);
+
+    return rc ? rc : dmf_writer_added(w, entity, reterr);
+}
+
+enum ec dmf_writer_made(struct dmf_writer *w, size_t entity, const char *text, size_t from, const struct dmf_made *made,
+                        size_t n, struct err *reterr)
+{
+    struct spool *s = &w->spools[entity];
+    struct dmf_written *written = &w->written[entity];
+    struct strbuf *out = &dmf_writer_data(w, entity)->out;
+    enum ec rc = EC_OK;
+
+    for (size_t i = 0; i < n && !rc;) {
+        uint64_t qualified = 0;
+        size_t had = out->len, to = from;
+
+        /* the same blocks as from one row after the other */
+        for (; i < n && had + (to - from) < BLOCK_OCTETS; i++) {
+            qualified |= made[i].qualified;
+            to = made[i].end;
+            written->rows++;
+        }
+        strbuf_add(out, text + from, to - from);
+        from = to;
+        note_qualified(written->qualified, qualified);
+        if (out->len >= BLOCK_OCTETS)
+            rc = spool_flush(w, s, reterr);
+    }
+    return rc;
 }
 
 void dmf_writer_abandon(struct dmf_writer *w)
@@ -218,7 +213,6 @@ void dmf_writer_abandon(struct dmf_writer *w)
         return;
     for (size_t i = 0; i < w->p->n; i++)
         spool_drop(w, &w->spools[i]);
-    strbuf_release(&w->text);
     deflate_pool_free(w->own_pool);
     free(w->spools);
     free(w->written);

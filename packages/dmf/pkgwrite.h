@@ -13,7 +13,7 @@
 #define DMF_PKGWRITE_H
 
 #include "dmf/deflate.h"
-#include "dmf/dmf.h"
+#include "dmf/datafile.h"
 
 struct dmf_writer;
 /* `p` is borrowed until finish or abandon. */
@@ -24,35 +24,24 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
 void dmf_writer_use_pool(struct dmf_writer *w, struct deflate_pool *pool);
 /* Entities that got no row are left out of the package. */
 void dmf_writer_leave_out_empty(struct dmf_writer *w);
-/*
- * One row of an entity: cells[i] belongs to fields[i], in F&O's vocabulary, canonical (ISO dates, '.' decimals, element names);
- * date-times "yyyy-MM-ddTHH:mm:ssZ" are written as "yyyy-MM-dd HH:mm:ss" into CSV when datetime[i] says the field is one
- * (NULL = none is). Absent and empty cells are written as nothing. EC_FORMAT: *ret_field is the field that cannot travel.
- */
+/* One row of an entity, as dmf_data_add() takes it. */
 enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const bool *datetime,
                        size_t *ret_field, struct err *reterr);
+/* The same in two steps: what puts a row behind those of the entity, and, when that was done, the end of the row. */
+struct dmf_data *dmf_writer_data(struct dmf_writer *w, size_t entity);
+enum ec dmf_writer_added(struct dmf_writer *w, size_t entity, struct err *reterr);
 /*
- * The same from a row of another CSV with the same delimiter and qualifier, of which the caller knows that it is well formed, UTF-8
- * and without control characters: cells that are to go as they stand there are copied, those that stand together in one piece.
- * Of entities with at most 64 fields.
+ * Rows that were made elsewhere, by a dmf_data of the same entity and format, of at most 64 fields: n rows, the first of which begins at
+ * text + from. The package is the same as if they had been made here one by one.
  */
-struct dmf_verbatim {
-    const int *columns; /* per field of the entity: its column in that row, -1 = it has none */
-    uint64_t adjacent; /* per field, a bit each: its column is the one behind that of the field before */
-    uint64_t datetime; /* per field: a date-time */
-    /* of the row */
-    const char *const *begin; /* column c of that row is [begin[c], begin[c + 1] - 1), qualifiers included */
-    size_t octets; /* from begin[0] to the end of the row */
-    uint64_t same; /* per field: it goes as it stands there */
-    uint64_t quoted; /* per field: it stands in qualifiers there */
+struct dmf_made {
+    size_t end; /* of the row, in the text */
+    uint64_t qualified; /* as dmf_data tells it */
 };
-/* index[i]: where in `cells` field i of the entity is. */
-enum ec dmf_writer_verbatim_row(struct dmf_writer *w, size_t entity, const struct cell *cells, const size_t *index,
-                                const struct dmf_verbatim *v, size_t *ret_field, struct err *reterr);
+enum ec dmf_writer_made(struct dmf_writer *w, size_t entity, const char *text, size_t from, const struct dmf_made *made,
+                        size_t n, struct err *reterr);
 /* Octets of an entity's data file so far, uncompressed. */
 uint64_t dmf_writer_octets(const struct dmf_writer *w, size_t entity);
-/* Why no row of this format can hold the text ("the text qualifier of the CSV format"), NULL = it can. */
-const char *dmf_cell_refused(const struct dmf_format *f, struct cell c);
 struct dmf_result {
     char digest[65]; /* SHA-256 hex of the content */
     uint64_t octets; /* of the zip */

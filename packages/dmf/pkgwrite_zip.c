@@ -120,13 +120,8 @@ static enum ec end_files(struct dmf_writer *w, struct err *reterr)
     enum ec rc = EC_OK;
 
     for (size_t i = 0; i < w->p->n && !rc; i++) {
-        if (w->format.kind != DMF_CSV) {
-            strbuf_reset(&w->text);
-            strbuf_addf(&w->text, "</Document>%s", writer_row_end(w));
-            rc = spool_emit(w, &w->spools[i], reterr);
-        }
-        if (!rc)
-            rc = spool_flush(w, &w->spools[i], reterr);
+        dmf_data_end(w->spools[i].rows);
+        rc = spool_flush(w, &w->spools[i], reterr);
         if (!rc)
             rc = deflate_end(w->pool, &w->spools[i].deflate, reterr);
     }
@@ -229,6 +224,7 @@ static enum ec leave_out(struct dmf_writer *w, struct err *reterr)
 
             *to = w->spools[i];
             to->deflate.arg = to;
+            to->rows->e = &p->entities[p->n];
             w->spools[i] = (struct spool){ .w = w };
             w->written[p->n] = w->written[i];
         }
