@@ -168,8 +168,8 @@ static void choose_bits(struct package_form *f, uint64_t same, const struct csv_
         f->verbatim.same &= ~f->of_column[__builtin_ctzll(idle)];
 }
 
-enum ec package_data_row(struct dmf_data *d, struct package_form *f, const struct source *s, const struct source_row *r,
-                         struct arena *a, size_t *ret_field, struct err *reterr)
+enum ec package_data_row(struct dmf_data *d, struct package_form *f, const struct source *s,
+                         const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr)
 {
     struct cell *cells;
 

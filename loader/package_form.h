@@ -36,8 +36,8 @@ void package_form(const struct source *s, int pass, const char *company, const s
 /* Is a package of so many rows and octets of data full? */
 bool package_full(const struct config *cfg, uint64_t rows, uint64_t octets);
 /* One row of the source behind those of its entity; *ret_field: field of the form that cannot travel (EC_FORMAT). */
-enum ec package_data_row(struct dmf_data *d, struct package_form *f, const struct source *s, const struct source_row *r,
-                         struct arena *a, size_t *ret_field, struct err *reterr);
+enum ec package_data_row(struct dmf_data *d, struct package_form *f, const struct source *s,
+                         const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr);
 /* The same into entity `entity` of the package. */
 enum ec package_row(struct dmf_writer *w, size_t entity, struct package_form *f, const struct source *s,
                     const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr);

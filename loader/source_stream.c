@@ -157,8 +157,8 @@ static enum ec open_chunks(struct source_stream *st, struct err *reterr)
     return csv_chunks_open(st->s->path, at.offset, csv_quote(st->file), csv_max_row(st->file), &st->chunks, reterr);
 }
 
-enum ec source_stream_new(struct source *s, struct workers *ws, const struct dmf_format *f, struct source_stream **ret,
-                          struct err *reterr)
+enum ec source_stream_new(struct source *s, struct workers *ws, const struct dmf_format *f,
+                          struct source_stream **ret, struct err *reterr)
 {
     struct source_stream *st = xcalloc(1, sizeof(*st));
     enum ec rc = EC_OK;
@@ -236,15 +236,16 @@ static enum ec row_by_row(struct source_stream *st, struct csv_place at, uint64_
 }
 
 /* The row at `i` of the piece, read by the owner. */
-static enum ec own_row(struct source_stream *st, const struct piece *p, size_t i, struct arena *a, struct source_row *ret,
-                       struct err *reterr)
+static enum ec own_row(struct source_stream *st, const struct piece *p, size_t i, struct arena *a,
+                       struct source_row *ret, struct err *reterr)
 {
     struct csv_place is = csv_here(st->part);
     struct csv_place at = { p->offset + p->lines[i].offset, st->line + p->lines[i].line, st->number + i };
     bool more = false;
     enum ec rc;
 
-    if (is.offset != at.offset || st->part_in != st->tail + 1) /* it does not stand behind the row before, in this piece */
+    if (is.offset != at.offset ||
+        st->part_in != st->tail + 1) /* it does not stand behind the row before, in this piece */
         csv_part(st->part, p->text.buf + p->lines[i].offset, p->text.len - p->lines[i].offset, at);
     st->part_in = st->tail + 1;
     st->s->csv = st->part;
@@ -291,7 +292,8 @@ static enum ec leave_piece(struct source_stream *st, struct piece *p, struct err
 
     if (p->open_end || nothing_found) {
         if (p->open_end)
-            at = (struct csv_place){ p->offset + p->lines[p->n].offset, st->line + p->lines[p->n].line, st->number + p->n };
+            at = (struct csv_place){ p->offset + p->lines[p->n].offset, st->line + p->lines[p->n].line,
+                                     st->number + p->n };
         return row_by_row(st, at, p->offset + p->text.len, reterr);
     }
     st->line += p->physical_lines;

@@ -19,8 +19,8 @@ struct source_stream;
  * From the source's next row on; its reader belongs to the stream until that is freed. Rows are made in the first pass's form, in the
  * format given.
  */
-enum ec source_stream_new(struct source *s, struct workers *ws, const struct dmf_format *f, struct source_stream **ret,
-                          struct err *reterr);
+enum ec source_stream_new(struct source *s, struct workers *ws, const struct dmf_format *f,
+                          struct source_stream **ret, struct err *reterr);
 void source_stream_free(struct source_stream *st); /* NULL is fine */
 
 enum run_kind {

@@ -406,7 +406,8 @@ out:
     return rc;
 }
 
-enum ec dmf_data_new(const struct dmf_entity *e, const struct dmf_format *f, struct dmf_data **ret, struct err *reterr)
+enum ec dmf_data_new(const struct dmf_entity *e, const struct dmf_format *f, struct dmf_data **ret,
+                     struct err *reterr)
 {
     struct dmf_data *r;
     enum ec rc = check_format(f, reterr);

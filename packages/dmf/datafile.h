@@ -23,7 +23,8 @@ struct dmf_data {
     bool *qualified_all; /* of entities with more */
 };
 /* EC_FORMAT: delimiter and qualifier are the same; in XML, a name that cannot be one of an element. */
-enum ec dmf_data_new(const struct dmf_entity *e, const struct dmf_format *f, struct dmf_data **ret, struct err *reterr);
+enum ec dmf_data_new(const struct dmf_entity *e, const struct dmf_format *f, struct dmf_data **ret,
+                     struct err *reterr);
 void dmf_data_free(struct dmf_data *r); /* NULL is fine */
 /* What a file begins with and ends with. */
 enum ec dmf_data_begin(struct dmf_data *r, struct err *reterr);

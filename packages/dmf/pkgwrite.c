@@ -7,44 +7,69 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { SYNC_OCTETS = 4 << 20 };
+
+/* A new spool begins with room for its local header, whose sums are known at the end. */
+static enum ec spool_create(struct spool *s, int *ret_fd, struct err *reterr)
+{
+    struct dmf_writer *w = s->w;
+    char *path = arena_printf(&w->a, "%s/data-XXXXXX", w->tmp_dir), *room;
+    int fd = mkostemp(path, O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(reterr, EC_IO, errno, "create a file in '%s'", w->tmp_dir);
+    s->path = path;
+    room = arena_zalloc(&w->a, ZIP_LOCAL_OCTETS + s->name.len);
+    *ret_fd = fd;
+    return file_write_all(fd, room, ZIP_LOCAL_OCTETS + s->name.len, path, reterr);
+}
+
+/* So that little is left to write when the package is published, and the disk works meanwhile. */
+static void begin_to_sync(struct spool *s, int fd)
+{
+    uint64_t now = s->deflate.octets_out;
+
+    if (now - s->synced < SYNC_OCTETS)
+        return;
+    (void)sync_file_range(fd, (off_t)s->synced, (off_t)(now - s->synced), SYNC_FILE_RANGE_WRITE); /* or later */
+    s->synced = now;
+}
+
 /* Compressed octets behind those in the file. No descriptor is kept: a package may have a hundred entities. */
 enum ec spool_add(void *arg, const void *p, size_t n, struct err *reterr)
 {
     struct spool *s = arg;
-    struct dmf_writer *w = s->w;
-    enum ec rc;
-    int fd;
+    enum ec rc = EC_OK;
+    int fd = -1;
 
     if (!s->path) {
-        char *path = arena_printf(&w->a, "%s/data-XXXXXX", w->tmp_dir);
-
-        fd = mkostemp(path, O_CLOEXEC);
-        if (fd < 0)
-            return err_errno(reterr, EC_IO, errno, "create a file in '%s'", w->tmp_dir);
-        s->path = path;
+        rc = spool_create(s, &fd, reterr);
     } else {
         fd = open(s->path, O_WRONLY | O_APPEND | O_CLOEXEC);
         if (fd < 0)
             return err_errno(reterr, EC_IO, errno, "open '%s'", s->path);
     }
-    rc = file_write_all(fd, p, n, s->path, reterr);
-    if (close(fd) && !rc)
+    if (!rc)
+        rc = file_write_all(fd, p, n, s->path, reterr);
+    if (!rc)
+        begin_to_sync(s, fd);
+    if (fd >= 0 && close(fd) && !rc)
         rc = err_errno(reterr, EC_IO, errno, "close '%s'", s->path);
     return rc;
 }
 
 /* Leaves `text` empty. */
-enum ec spool_compress(struct dmf_writer *w, struct spool *s, struct strbuf *text, struct err *reterr)
+enum ec spool_compress(struct dmf_writer *w, struct deflate_stream *s, struct strbuf *text, struct err *reterr)
 {
     enum ec rc = EC_OK;
 
     if (text->len <= DEFLATE_BLOCK)
-        return deflate_block(w->pool, &s->deflate, text, reterr);
+        return deflate_block(w->pool, s, text, reterr);
     for (size_t at = 0; at < text->len && !rc; at += BLOCK_OCTETS) { /* a very long row */
         struct strbuf piece = STRBUF(0);
 
         strbuf_add(&piece, text->buf + at, text->len - at < BLOCK_OCTETS ? text->len - at : BLOCK_OCTETS);
-        rc = deflate_block(w->pool, &s->deflate, &piece, reterr);
+        rc = deflate_block(w->pool, s, &piece, reterr);
         strbuf_release(&piece);
     }
     strbuf_reset(text);
@@ -57,7 +82,7 @@ enum ec spool_flush(struct dmf_writer *w, struct spool *s, struct err *reterr)
 
     octet_digest_add(s->digest, held->buf, held->len);
     s->octets += held->len;
-    return spool_compress(w, s, held, reterr);
+    return spool_compress(w, &s->deflate, held, reterr);
 }
 
 void spool_drop(struct dmf_writer *w, struct spool *s)
@@ -109,6 +134,7 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
     w->written = xcalloc(p->n, sizeof(*w->written));
     for (size_t i = 0; i < p->n; i++) {
         w->spools[i].w = w;
+        w->spools[i].name = p->entities[i].input_file;
         w->spools[i].digest = octet_digest_new();
         w->spools[i].deflate = (struct deflate_stream){ .sink = spool_add, .arg = &w->spools[i] };
         w->written[i].qualified = arena_zalloc(&w->a, p->entities[i].n + 1);
@@ -180,8 +206,8 @@ enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *c
     return rc ? rc : dmf_writer_added(w, entity, reterr);
 }
 
-enum ec dmf_writer_made(struct dmf_writer *w, size_t entity, const char *text, size_t from, const struct dmf_made *made,
-                        size_t n, struct err *reterr)
+enum ec dmf_writer_made(struct dmf_writer *w, size_t entity, const char *text, size_t from,
+                        const struct dmf_made *made, size_t n, struct err *reterr)
 {
     struct spool *s = &w->spools[entity];
     struct dmf_written *written = &w->written[entity];

@@ -38,8 +38,8 @@ struct dmf_made {
     size_t end; /* of the row, in the text */
     uint64_t qualified; /* as dmf_data tells it */
 };
-enum ec dmf_writer_made(struct dmf_writer *w, size_t entity, const char *text, size_t from, const struct dmf_made *made,
-                        size_t n, struct err *reterr);
+enum ec dmf_writer_made(struct dmf_writer *w, size_t entity, const char *text, size_t from,
+                        const struct dmf_made *made, size_t n, struct err *reterr);
 /* Octets of an entity's data file so far, uncompressed. */
 uint64_t dmf_writer_octets(const struct dmf_writer *w, size_t entity);
 struct dmf_result {
