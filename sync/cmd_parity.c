@@ -1,6 +1,8 @@
 /* cmd_parity.c -- the commands `parity` and `snapshot`. */
+#include "base/clock.h"
 #include "base/log.h"
-#include "sync/compare.h"
+#include "data/sign.h"
+#include "sync/certificate.h"
 #include "sync/sync_commands.h"
 #include "sync/waive.h"
 
@@ -38,6 +40,41 @@ static enum ec renew_gate(struct map_ctx *m, const struct comparison *c, struct 
     return rc;
 }
 
+/* Where the certificate goes, and the key that signs it; no path = none is wanted. */
+static enum ec certificate_place(struct app *app, struct arena *a, const char **ret_path, const char **ret_key,
+                                 struct err *reterr)
+{
+    const char *asked = option_value(app, "--certificate"), *given = option_value(app, "--key");
+    const char *key = given ? given : app->cfg.certificate_key;
+    char now[32];
+
+    *ret_path = NULL;
+    *ret_key = key;
+    if (!asked && !app->cfg.certificate_key)
+        return given ? err_set(reterr, EC_USAGE, "--key signs a certificate; give --certificate FILE, too") : EC_OK;
+    if (!key) {
+        err_set(reterr, EC_CONFIG, "a certificate is signed: no key is set (certificate_key in [parity], or --key)");
+        return err_hint(reterr, "make one: openssl genpkey -algorithm ed25519 -out key.pem");
+    }
+    clock_format_utc(clock_utc_ms(), now);
+    *ret_path = asked ? asked
+                      : workspace_path(&app->ws, a, ".dmfsync/reports/parity-%.4s%.2s%.2sT%.2s%.2s%.2sZ.json", now,
+                                       now + 5, now + 8, now + 11, now + 14, now + 17);
+    return EC_OK;
+}
+
+static enum ec finish_certificate(struct app *app, struct certificate *c, const char *path, const char *key,
+                                  struct err *reterr)
+{
+    enum ec rc = certificate_write(c, path, key, reterr);
+
+    if (!rc) {
+        out_str(&app->out, NULL, "certificate", path);
+        out_line(&app->out, "certificate: %s", path);
+    }
+    return rc;
+}
+
 enum ec cmd_parity(struct app *app, struct err *reterr)
 {
     static const char *const HEADERS[] = { "map",    "F&O",      "Dataverse",      "equal",
@@ -47,9 +84,22 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
     struct dict *d = NULL;
     struct table *t;
     struct json *list;
+    struct certificate *cert = NULL;
+    struct arena own = { 0 };
+    const char *path = NULL, *key = NULL;
     int64_t recheck;
     enum ec rc = option_int(app, "--recheck", 1000, 0, INT64_MAX, &recheck, reterr);
 
+    if (!rc)
+        rc = certificate_place(app, &own, &path, &key, reterr);
+    if (!rc && path) { /* that the key is unfit had better show before an hour of reading */
+        struct sign_key *k = NULL;
+
+        rc = sign_key_read(key, &k, reterr);
+        sign_key_free(k);
+    }
+    if (!rc && path)
+        certificate_begin(app, &cert);
     if (!rc)
         rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
     if (!rc)
@@ -72,6 +122,8 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
             rc = verdict_output(m, list, c.verdict, &c.diff, c.checked_at, reterr);
         if (!rc)
             rc = waivers_warn_idle(m, reterr);
+        if (!rc && cert)
+            rc = certificate_map(cert, m, &c, reterr);
         if (!rc)
             rc = renew_gate(m, &c, reterr);
         if (!rc) {
@@ -84,6 +136,10 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
     }
     progress_clear(&app->out);
     table_print(t);
+    if (!rc && cert)
+        rc = finish_certificate(app, cert, path, key, reterr);
+    certificate_free(cert);
+    arena_release(&own);
     dict_close(d);
     pair_close(p);
     return rc;

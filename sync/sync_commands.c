@@ -12,7 +12,14 @@ static const struct option_def LOAD_OPTIONS[] = {
       "the operator's word that dual-write does not run these maps, where that cannot be read" },
     { 0 }
 };
+static const struct option_def VERIFY_OPTIONS[] = {
+    { "--key", "FILE", "the public key (PEM) of whoever must have signed it" },
+    { "--workspace", "DIR", "compute the roots again from the snapshots of that workspace" },
+    { 0 }
+};
 static const struct option_def PARITY_OPTIONS[] = {
+    { "--certificate", "FILE", "write a signed certificate of what was compared (see certificate verify)" },
+    { "--key", "FILE", "private key (PEM, Ed25519) that signs it; default certificate_key in [parity]" },
     { "--recheck", "N",
       "read up to N differing keys again on both sides before they count (default 1000, 0 = none)" },
     { 0 }
@@ -185,6 +192,17 @@ const struct command SYNC_COMMANDS[] = {
       .options = WAIVE_DROP_OPTIONS,
       .min_args = 1,
       .max_args = 2 },
+    { .name = "certificate verify",
+      .args = "FILE",
+      .summary = "check a parity certificate",
+      .run = cmd_certificate_verify,
+      .needs = 0,
+      .options = VERIFY_OPTIONS,
+      .details =
+          "Needs nothing but the file: any change in it is detected and named (status 9). --key tells whether it was "
+          "signed by the one who should have. Status 9, too, when a map in it is not at parity.",
+      .min_args = 1,
+      .max_args = 1 },
     { .name = "handoff",
       .args = "[MAP..]",
       .summary = "open the gate on a fresh verdict of parity",

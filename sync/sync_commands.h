@@ -13,6 +13,7 @@ enum ec cmd_parity(struct app *app, struct err *reterr); /* cmd_parity.c */
 enum ec cmd_snapshot(struct app *app, struct err *reterr);
 enum ec cmd_diff(struct app *app, struct err *reterr); /* cmd_diff.c */
 enum ec cmd_explain(struct app *app, struct err *reterr); /* cmd_explain.c */
+enum ec cmd_certificate_verify(struct app *app, struct err *reterr); /* cmd_certificate.c */
 enum ec cmd_adopt(struct app *app, struct err *reterr); /* cmd_adopt.c */
 enum ec cmd_waive(struct app *app, struct err *reterr); /* cmd_waive.c */
 enum ec cmd_waive_list(struct app *app, struct err *reterr);

@@ -86,6 +86,9 @@ struct digest digest_bytes(const void *p, size_t n);
 /* rules[i] belongs to cells[i]; idx selects n cells in order (NULL = 0..n-1). */
 struct digest digest_cells(const struct canon_rule *rules, const struct cell *cells, const uint16_t *idx, size_t n,
                            struct arena *scratch);
+/* What digest_cells() hashes, appended: the same octets exactly when the cells are equal by their rules. */
+void digest_text(const struct canon_rule *rules, const struct cell *cells, const uint16_t *idx, size_t n,
+                 struct arena *scratch, struct strbuf *out);
 static inline bool digest_eq(struct digest a, struct digest b)
 {
     return a.hi == b.hi && a.lo == b.lo;

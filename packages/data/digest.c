@@ -82,6 +82,20 @@ struct digest digest_cells(const struct canon_rule *rules, const struct cell *ce
     return hash(g.p, g.len);
 }
 
+void digest_text(const struct canon_rule *rules, const struct cell *cells, const uint16_t *idx, size_t n,
+                 struct arena *scratch, struct strbuf *out)
+{
+    char small[2048];
+    struct gather g = { .p = small, .cap = sizeof(small), .a = scratch };
+
+    for (size_t i = 0; i < n; i++) {
+        size_t k = idx ? idx[i] : i;
+
+        gather(&g, &rules[k], cells[k]);
+    }
+    strbuf_add(out, g.p, g.len);
+}
+
 void digest_sum_add(struct digest *sum, struct digest d)
 {
     sum->hi += d.hi + __builtin_add_overflow(sum->lo, d.lo, &sum->lo);

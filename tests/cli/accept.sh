@@ -57,6 +57,51 @@ cp waivers.csv "$W/before.csv"
 run 0 "waive again" waive customers 'usmf|C-0000002' --field ORGANIZATIONNAME --reason "Named by sales, ticket 12" --until 2099-12-31 --by "J. Meyer"
 result "changes no octet" $(cmp -s waivers.csv "$W/before.csv"; echo $?)
 
+# --- certificate ---
+openssl genpkey -algorithm ed25519 -out "$W/key.pem" 2>/dev/null && openssl pkey -in "$W/key.pem" -pubout -out "$W/public.pem" 2>/dev/null
+openssl genpkey -algorithm ed25519 -out "$W/other.pem" 2>/dev/null
+openssl genpkey -algorithm rsa -out "$W/rsa.pem" 2>/dev/null
+run 3 "a certificate without a key" parity customers --certificate "$W/c.json"
+run 3 "a key of another kind" parity customers --certificate "$W/c.json" --key "$W/rsa.pem"
+run 2 "a key without a certificate" parity customers --key "$W/key.pem"
+run 0 "parity with a certificate" parity customers customer_groups --certificate "$W/c.json" --key "$W/key.pem"
+same "both roots of a map at parity are equal" 1 "$(jsql "select json_extract(j, '\$.\"map customer_groups\".fno.root') = json_extract(j, '\$.\"map customer_groups\".dataverse.root')" "$W/c.json")"
+same "those of one with waived rows are not" 0 "$(jsql "select json_extract(j, '\$.\"map customers\".fno.root') = json_extract(j, '\$.\"map customers\".dataverse.root')" "$W/c.json")"
+has "it names the waiver's reason" "Named by sales, ticket 12" "$W/c.json"
+same "it has the proof of the source" 40 "$(jsql "select json_extract(j, '\$.\"map customers\".source.rows')" "$W/c.json")"
+mkdir "$W/elsewhere" && cd "$W/elsewhere"
+run 0 "verify on another machine" certificate verify "$W/c.json" --json
+same "two maps" 2 "$(jsql "select count(*) from json_each(j, '\$.data.maps')")"
+run 0 "verify with the right key" certificate verify "$W/c.json" --key "$W/public.pem"
+run 9 "verify with another key" certificate verify "$W/c.json" --key "$W/other.pem"
+cd "$W/e.ws"
+run 0 "verify against the workspace" certificate verify "$W/c.json" --workspace "$W/e.ws"
+# changed NAME SED-EXPRESSION WHAT-IS-NAMED
+changed() {
+    sed "$2" "$W/c.json" >"$W/changed.json"
+    cmp -s "$W/c.json" "$W/changed.json" && not_ok "$1: the test changed nothing"
+    run 9 "certificate: $1" certificate verify "$W/changed.json"
+    has "and it is named" "$3" "$W/err"
+}
+changed "a count" 's/"waived": 2/"waived": 1/' "its part 'map customers'"
+changed "a reason" 's/ticket 12/ticket 13/' "its part 'map customers'"
+changed "a difference" 's/"class": "waived"/"class": "equal"/' "its part 'differences customers'"
+changed "the operator" 's/"operator": "/"operator": "X/' "its part 'head'"
+changed "white space" 's/"format": /"format":  /' "is not written as"
+changed "a digest in the list" 's/"head": "\(.\)/"head": "0/; s/"map customer_groups": "./"map customer_groups": "0/' "part"
+changed "the signature" 's/"value": "\([0-9a-f]\{64\}\)[0-9a-f]/"value": "\1g/' "signature"
+changed "a part more" 's/^  "sections": {/  "map extra": {},\n  "sections": {/' "was added"
+changed "the algorithm" 's/Ed25519/none/' "signature"
+run 3 "no certificate at all" certificate verify dmfsync.ini
+run 3 "an empty object" certificate verify maps/accounts--customers-v3.json
+DMFSYNC_PARITY_CERTIFICATE_KEY="$W/key.pem"
+export DMFSYNC_PARITY_CERTIFICATE_KEY
+run 0 "with a key set, each parity writes one" parity customers --json
+run 0 "which is good" certificate verify "$(json '$.data.certificate')"
+unset DMFSYNC_PARITY_CERTIFICATE_KEY
+run 0 "again" parity customers
+run 4 "the snapshot of an old certificate is gone" certificate verify "$W/c.json" --workspace "$W/e.ws"
+
 # --- waive: what ends it ---
 sed -i 's/2099-12-31,"*Phones/2020-01-01,Phones/' waivers.csv
 run 9 "red again after its day" parity customers --json
