@@ -275,7 +275,8 @@ enum ec waivers_for(struct map_ctx *m, struct waivers *ret, struct err *reterr)
     }
     w.n = n;
     w.m = m;
-    qsort(w.v, w.n, sizeof(*w.v), by_digest);
+    if (w.n)
+        qsort(w.v, w.n, sizeof(*w.v), by_digest);
     *ret = w;
     return EC_OK;
 }

@@ -15,6 +15,12 @@ run 10 "migrate" migrate --execute
 drift C-0000002 name "Another name"
 drift C-0000003 telephone1 "+1 555 0103"
 
+# --- the same rows by OData and by package ---
+run 0 "a snapshot by OData" snapshot customers --side fno --from odata --json
+sum=$(json '$.data.digest')
+run 0 "and by package" snapshot customers --side fno --from package --json
+same "have one digest" "$sum" "$(json '$.data.digest')"
+
 # --- waive: what is refused ---
 run 2 "waive without a reason" waive customers 'usmf|C-0000002' --until 2099-12-31
 has "says so" "needs its --reason" "$W/err"
