@@ -494,3 +494,91 @@ bool dict_by_key(struct dict *d, const struct dv_table *t, const struct cell *co
     *ret_id = id;
     return true;
 }
+
+void dict_forgive(struct dict *d)
+{
+    d->failed = (struct err){ 0 };
+}
+
+enum ec dict_want(struct dict *d, const struct bound_lookup *l, const struct cell *ids, size_t n, struct err *reterr)
+{
+    struct loading ld = { .d = d, .t = l->target, .n = l->n, .no = set_no(d, l->target, l->columns, l->n) };
+    struct strbuf select = STRBUF(0);
+    struct arena a = { 0 };
+    struct cell *ask_for = arena_zalloc(&a, (n + 1) * sizeof(*ask_for));
+    size_t k = 0;
+    enum ec rc = EC_OK;
+
+    if (ld.no < 0 || l->n > MAX_PARTS)
+        rc = err_set(reterr, EC_LIMIT, "too many kinds of lookup in one workspace");
+    for (size_t i = 0; i < n && !rc && d->lazy; i++) {
+        struct cell id = cell_lower(&a, ids[i]), packed = CELL_ABSENT;
+        bool twice = cell_blank(id) || !stored_parts(d, ld.no, id, &a, &packed) || !cell_absent(packed);
+
+        for (size_t j = 0; j < k && !twice; j++)
+            twice = cell_eq(ask_for[j], id);
+        if (!twice)
+            ask_for[k++] = id;
+    }
+    for (size_t i = 0; i < l->n && !rc && k; i++) {
+        rc = split_path(d, l->target, l->columns[i], false, 0, &ld.parts[i], reterr);
+        strbuf_addf(&select, ld.parts[i].nested ? "%s_%.*s_value" : "%s%.*s", i ? "," : "",
+                    CELL_ARG(ld.parts[i].column));
+    }
+    if (l->target->company)
+        strbuf_addf(&select, ",_%.*s_value", CELL_ARG(l->target->company->name));
+    if (!rc && k)
+        rc = dv_find(d->p->app->dv, l->target, l->target->pk, ask_for, k, CELL_ABSENT, CELL_ABSENT, strbuf_str(&select),
+                     take_row, &ld, reterr);
+    strbuf_release(&select);
+    arena_release(&a);
+    return rc;
+}
+
+/* What the cache says about an id or a key is not so any more. */
+static void evict(struct dict *d, int no, struct cell company, const struct cell *parts, size_t n, struct cell id)
+{
+    struct arena a = { 0 };
+    struct cell key = fold_key(&a, parts, n);
+    struct cell questions[2] = { cell_printf(&a, "i%d|" CELL_FMT, no, CELL_ARG(cell_lower(&a, id))),
+                                 cell_printf(&a, "k%d|%.*s|%.*s", no, (int)company.len, company.ptr, (int)key.len,
+                                             key.ptr) };
+
+    for (int i = 0; i < 2; i++) {
+        uint64_t hash;
+        struct cached *c = slot(d, questions[i], &hash);
+
+        free(c->question);
+        free(c->answer);
+        *c = (struct cached){ 0 };
+    }
+    arena_release(&a);
+}
+
+enum ec dict_saw(struct dict *d, const struct binding *b, const struct cell *row, struct cell id, struct err *reterr)
+{
+    enum ec rc = EC_OK;
+
+    for (size_t i = 0; i < b->n_lookups && !rc && !cell_blank(id); i++) {
+        const struct bound_lookup *l = &b->lookups[i];
+        struct cell parts[MAX_PARTS];
+        size_t n = 0;
+        int no;
+
+        if (!l->self || l->n > MAX_PARTS)
+            continue;
+        for (; n < l->n; n++) {
+            int at = binding_field(b, l->columns[n]);
+
+            if (at < 0 || b->fields[at].kind != BOUND_PLAIN)
+                break;
+            parts[n] = row[at];
+        }
+        no = set_no(d, l->target, l->columns, l->n);
+        if (n == l->n && no >= 0) {
+            rc = store_entry(d, no, l->striped && b->striped ? row[0] : CELL_LIT(""), parts, n, id, reterr);
+            evict(d, no, l->striped && b->striped ? row[0] : CELL_LIT(""), parts, n, id);
+        }
+    }
+    return rc;
+}

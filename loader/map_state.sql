@@ -136,6 +136,7 @@ create table base_overlay(                  -- what changed since the baseline f
   dv_id      text not null default '',
   changed_at text not null
 ) without rowid;
+create index base_overlay_id on base_overlay(dv_id);
 create table cursor(
   side    text not null,                    -- dataverse | fno
   company text not null default '',
@@ -159,8 +160,11 @@ create table pending(                       -- changes read from the feeds and n
   state       text not null default 'new',  -- new | sending | parked | conflict | poison
   reason      text not null default '',
   tries       integer not null default 0,
-  at          text not null
+  at          text not null,
+  next_at     text not null default '',     -- parked: not looked at again before, unless a parent may have come
+  resolve     text not null default ''      -- a person's word about this key: fno | dataverse
 ) without rowid;
+create index pending_state on pending(state, at);
 create table conflict(
   id         integer primary key,
   key        text not null,

@@ -53,12 +53,13 @@ static enum ec one_map(struct map_ctx *m, struct dict *d, struct json *list, str
 {
     struct feed_counts fno = { 0 }, dv = { 0 };
     struct apply_counts a = { 0 };
+    struct apply_how how = { .parked_too = true };
     enum ec rc = feed_fno(m, &fno, reterr);
 
     if (!rc)
         rc = feed_dv(m, d, &dv, reterr);
     if (!rc)
-        rc = apply_pending(m, d, &a, reterr);
+        rc = apply_pending(m, d, &how, &a, reterr);
     progress_clear(&m->pair->app->out);
     put_counts(m->pair->app, list, m, &fno, &dv, &a);
     return rc ? err_ctx(reterr, rc, "sync of map '%s'", m->cfg->alias) : EC_OK;

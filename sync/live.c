@@ -1,4 +1,5 @@
 /* live.c -- one row as it is now, on either side. */
+#include "base/clock.h"
 #include "loader/public/fno_read.h"
 #include "sync/snapshot.h"
 
@@ -26,27 +27,102 @@ size_t fno_key_of(struct map_ctx *m, const struct cell *cells, struct arena *a, 
     return n;
 }
 
+/* "ModifiedDateTime" of the entity, where whoever made it exposed it; NULL = not. */
+const struct fno_field *live_fno_modified(const struct map_ctx *m)
+{
+    static const char *const NAMES[] = { "ModifiedDateTime", "LastModifiedDateTime", "ModifiedDateTime1" };
+
+    for (size_t n = 0; n < COUNT(NAMES); n++)
+        for (size_t i = 0; i < m->b->entity->n; i++) {
+            const struct fno_field *f = &m->b->entity->fields[i];
+
+            if (f->type == FNO_UTCDATETIME && cell_ieq(f->property, cell_of(NAMES[n])))
+                return f;
+        }
+    return NULL;
+}
+
+char *live_fno_select(struct map_ctx *m, struct arena *a)
+{
+    char *select = bind_fno_select(m->b, a);
+    const struct fno_field *f = live_fno_modified(m);
+    char *name = f ? cell_cstr(a, f->property) : NULL, *at = name ? strstr(select, name) : NULL;
+    size_t n = name ? strlen(name) : 0;
+
+    if (!name || (at && (at == select || at[-1] == ',') && (!at[n] || at[n] == ',')))
+        return select;
+    return arena_printf(a, "%s,%s", select, name);
+}
+
+static const struct dv_column *dv_modified(const struct map_ctx *m)
+{
+    return dv_column_find(m->b->table, CELL_LIT("modifiedon"));
+}
+
+char *live_dv_select(struct map_ctx *m, struct arena *a)
+{
+    char *select = bind_dv_select(m->b, a);
+
+    return !dv_modified(m) || strstr(select, "modifiedon") ? select : arena_printf(a, "%s,modifiedon", select);
+}
+
+static int64_t time_of(struct cell text)
+{
+    int64_t ms = 0;
+
+    return text.ptr && clock_parse_utc(text.ptr, text.len, &ms) ? ms : 0;
+}
+
+void live_fno_record(struct map_ctx *m, struct json *rec, struct arena *a, struct live_row *ret)
+{
+    struct fno_shape shape = { .n = m->b->n };
+    const struct fno_field *mod = live_fno_modified(m);
+    struct cell *cells = arena_zalloc(a, (m->b->n + 1) * sizeof(*cells));
+    size_t faults;
+
+    *ret = (struct live_row){ .in_filter = true };
+    if (!rec)
+        return;
+    fno_record(m, &shape, rec, a, cells, &ret->in_filter, &faults);
+    ret->raw = rec;
+    ret->etag = json_member(rec, "@odata.etag");
+    ret->cells = ret->in_filter ? cells : NULL;
+    ret->modified_ms = mod ? time_of(json_member(rec, cell_cstr(a, mod->property))) : 0;
+}
+
 enum ec live_fno(struct map_ctx *m, const struct cell *key_cells, struct arena *a, struct live_row *ret,
                  struct err *reterr)
 {
-    struct fno_shape shape = { .n = m->b->n };
-    struct cell key[32], *cells = arena_zalloc(a, (m->b->n + 1) * sizeof(*cells));
+    struct cell key[32];
     struct json *rec = NULL;
-    size_t faults;
     bool found = false;
     enum ec rc;
 
     *ret = (struct live_row){ .in_filter = true };
     (void)fno_key_of(m, key_cells, a, key, COUNT(key));
     rc = erp_get(m->pair->app->erp, m->b->entity, m->b->striped ? key_cells[0] : CELL_ABSENT, key,
-                 bind_fno_select(m->b, a), a, &rec, &found, reterr);
-    if (rc || !found)
-        return rc;
-    fno_record(m, &shape, rec, a, cells, &ret->in_filter, &faults);
-    ret->raw = rec;
-    ret->etag = json_member(rec, "@odata.etag");
-    ret->cells = ret->in_filter ? cells : NULL;
-    return EC_OK;
+                 live_fno_select(m, a), a, &rec, &found, reterr);
+    if (!rc && found)
+        live_fno_record(m, rec, a, ret);
+    return rc;
+}
+
+enum ec dv_want_lookups(struct map_ctx *m, struct dict *d, const struct json *const *recs, size_t n,
+                        struct err *reterr)
+{
+    struct arena a = { 0 };
+    struct cell *ids = arena_zalloc(&a, (n + 1) * sizeof(*ids));
+    enum ec rc = EC_OK;
+
+    for (size_t l = 0; l < m->b->n_lookups && !rc; l++) {
+        const char *name = arena_printf(&a, "_%.*s_value", CELL_ARG(m->b->lookups[l].c->name));
+
+        for (size_t i = 0; i < n; i++)
+            ids[i] = json_member(recs[i], name);
+        rc = dict_want(d, &m->b->lookups[l], ids, n, reterr);
+    }
+    arena_release(&a);
+    return rc;
 }
 
 struct one_dv {
@@ -55,12 +131,12 @@ struct one_dv {
     size_t n;
 };
 
-static struct json *keep(struct arena *a, const struct json *v)
+struct json *row_keep(struct arena *a, const struct json *v)
 {
     struct json *c = json_new(a, v->type, cell_dup(a, v->text));
 
     for (const struct json *ch = v->child; ch; ch = ch->next) {
-        struct json *n = keep(a, ch);
+        struct json *n = row_keep(a, ch);
 
         n->name = cell_dup(a, ch->name);
         json_append(c, n);
@@ -74,7 +150,7 @@ static enum ec take_one(void *arg, const struct json *rec, struct err *reterr)
 
     (void)reterr;
     if (!o->n++)
-        o->found = keep(o->a, rec);
+        o->found = row_keep(o->a, rec);
     return EC_OK;
 }
 
@@ -162,6 +238,8 @@ void dv_record(struct map_ctx *m, struct dict *d, const struct json *rec, struct
     ret->in_filter = dv_in_filter(m, rec, a) && (!m->b->striped || (!cell_blank(cells[0]) && cells[0].ptr[0] != '?' &&
                                                                     binding_company_wanted(m->b, cells[0])));
     ret->cells = ret->in_filter ? cells : NULL;
+    ret->any = cells;
+    ret->modified_ms = time_of(json_member(rec, "modifiedon"));
 }
 
 enum ec live_dv(struct map_ctx *m, struct dict *d, const struct cell *key_cells, struct cell id_or_absent,
@@ -175,12 +253,12 @@ enum ec live_dv(struct map_ctx *m, struct dict *d, const struct cell *key_cells,
     if (!cell_blank(id_or_absent)) {
         bool found = false;
 
-        rc = dv_get(m->pair->app->dv, cell_cstr(a, m->b->table->set), id_or_absent, bind_dv_select(m->b, a), a,
+        rc = dv_get(m->pair->app->dv, cell_cstr(a, m->b->table->set), id_or_absent, live_dv_select(m, a), a,
                     &o.found, &found, reterr);
         if (!found)
             o.found = NULL;
     } else if (key_filter(m, d, key_cells, &filter, a)) {
-        rc = dv_scan(m->pair->app->dv, cell_cstr(a, m->b->table->set), bind_dv_select(m->b, a), filter.buf, false,
+        rc = dv_scan(m->pair->app->dv, cell_cstr(a, m->b->table->set), live_dv_select(m, a), filter.buf, false,
                      take_one, &o, NULL, reterr);
     }
     strbuf_release(&filter);

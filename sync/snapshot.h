@@ -38,11 +38,23 @@ enum ec snapshot_latest(struct map_ctx *m, const char *side, struct arena *a, st
 enum ec snapshot_prune(struct map_ctx *m, int keep, struct err *reterr);
 /* One row as it is now on either side, canonical; cells in `a`; NULL cells = not there. ret_etag/id for Dataverse. */
 struct live_row {
-    struct cell *cells;
+    struct cell *cells; /* NULL: not there, or outside of the map's filter or companies */
+    struct cell *any; /* the same, whatever the filter says */
     struct cell id, etag;
     struct json *raw;
     bool in_filter;
+    int64_t modified_ms; /* 0 = the side does not tell */
 };
+/* One F&O record (NULL = none) as a live row. */
+void live_fno_record(struct map_ctx *m, struct json *rec, struct arena *a, struct live_row *ret);
+/* What to ask for so that a live row can be made: the binding's fields and, where there is one, the time of change. */
+char *live_fno_select(struct map_ctx *m, struct arena *a);
+char *live_dv_select(struct map_ctx *m, struct arena *a);
+const struct fno_field *live_fno_modified(const struct map_ctx *m);
+/* The looked-up rows of Dataverse records are put into the dictionary, in as few requests as fit. */
+enum ec dv_want_lookups(struct map_ctx *m, struct dict *d, const struct json *const *recs, size_t n,
+                        struct err *reterr);
+struct json *row_keep(struct arena *a, const struct json *v);
 enum ec live_fno(struct map_ctx *m, const struct cell *key_cells, struct arena *a, struct live_row *ret,
                  struct err *reterr);
 enum ec live_dv(struct map_ctx *m, struct dict *d, const struct cell *key_cells, struct cell id_or_absent,

@@ -17,6 +17,12 @@ void dict_close(struct dict *d);
 void dict_lazy(struct dict *d);
 /* A miss that was not an answer but a failure (network): the caller must not take it for "no such row". */
 enum ec dict_failed(const struct dict *d, struct err *reterr);
+/* What failed is dealt with: the dictionary may be asked again (one map's failure is not that of the next). */
+void dict_forgive(struct dict *d);
+/* Lazy dictionaries: the rows of these ids that are not known yet, in as few requests as fit. */
+enum ec dict_want(struct dict *d, const struct bound_lookup *l, const struct cell *ids, size_t n, struct err *reterr);
+/* A row of the map's own table was read or written: what is known of its id (as a lookup's target) is put right. */
+enum ec dict_saw(struct dict *d, const struct binding *b, const struct cell *row, struct cell id, struct err *reterr);
 const char *dict_organization(const struct dict *d); /* Dataverse organisation id, read on opening */
 /* Reads the rows of the map's own table (for its self lookups, after its rows were written). */
 enum ec dict_load_self(struct dict *d, const struct binding *b, struct err *reterr);

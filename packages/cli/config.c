@@ -316,6 +316,10 @@ static void set_defaults(struct config *c)
     c->import_timeout_ms = INT64_C(24) * 3600000;
     c->poll_ms = 10000;
     c->sync_poll_ms = 30000;
+    c->sync_skew_ms = 5000;
+    c->sync_key_scan_ms = 3600000;
+    c->sync_max_flips = 8;
+    c->sync_batch_from = 200;
     c->verdict_max_age_ms = INT64_C(24) * 3600000;
     c->max_waiting = 100;
     c->full_every_ms = 7 * INT64_C(86400000);

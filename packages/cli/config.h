@@ -89,6 +89,11 @@ struct config {
     int64_t import_timeout_ms; /* no progress of a job for that long: EC_LIMIT; default 24 h */
     int64_t poll_ms; /* status polls, default 10 s (shorter at first) */
     int64_t sync_poll_ms;
+    int64_t sync_skew_ms; /* conflict = newest: times closer than this say nothing */
+    int64_t sync_key_scan_ms; /* how often F&O's keys are read for deletions; 0 = never */
+    int64_t sync_max_flips; /* a field written back and forth more often within the hour is halted */
+    int64_t sync_batch_from; /* so many changes of one map at once go in batches */
+    const char *sync_events; /* folder of data events; NULL = none */
     int64_t verdict_max_age_ms;
     int64_t max_waiting;
     int64_t full_every_ms; /* parity --incremental reads both sides whole that often */

@@ -22,4 +22,12 @@ enum ec erp_read_rows(struct erp *e, const char *what, const char *path, json_ro
 /* "'O''Neil'" percent-encoded, into a URL. */
 void erp_add_literal(struct strbuf *url, struct cell text);
 
+/* ---- single records (odata.c) ---- */
+/* "/data/CustomersV3(dataAreaId='usmf',CustomerAccount='C-1')?cross-company=true" */
+void erp_add_address(struct strbuf *url, const struct fno_entity *en, struct cell company, const struct cell *key);
+/* A key that contains an enum has been seen to answer 404 although the row exists: such rows are read by filter. */
+bool erp_has_enum_key(const struct fno_entity *en);
+/* Refusals of a write by what a writer does about them: EC_CONFLICT (changed meanwhile), EC_NOTFOUND (no such row). */
+enum ec erp_write_refused(enum ec rc, struct err *reterr);
+
 #endif

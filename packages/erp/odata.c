@@ -97,7 +97,7 @@ static void add_key_value(struct strbuf *url, const struct fno_field *f, struct 
     }
 }
 
-static bool has_enum_key(const struct fno_entity *en)
+bool erp_has_enum_key(const struct fno_entity *en)
 {
     for (size_t i = 0; i < en->n; i++)
         if (en->fields[i].key && en->fields[i].type == FNO_ENUM)
@@ -106,7 +106,7 @@ static bool has_enum_key(const struct fno_entity *en)
 }
 
 /* "/data/CustomersV3(dataAreaId='usmf',CustomerAccount='C-1')?cross-company=true" */
-static void add_address(struct strbuf *url, const struct fno_entity *en, struct cell company, const struct cell *key)
+void erp_add_address(struct strbuf *url, const struct fno_entity *en, struct cell company, const struct cell *key)
 {
     const char *sep = "";
     size_t k = 0;
@@ -261,9 +261,9 @@ enum ec erp_get(struct erp *e, const struct fno_entity *en, struct cell company,
 
     *ret_found = false;
     /* A key that contains an enum has been seen to answer 404 although the row exists. */
-    if (has_enum_key(en))
+    if (erp_has_enum_key(en))
         return get_by_filter(e, en, company, key, select, a, ret, ret_found, reterr);
-    add_address(&url, en, company, key);
+    erp_add_address(&url, en, company, key);
     if (select)
         strbuf_addf(&url, "&$select=%s", select);
     rc = erp_get_json(e, "read one record", url.buf, a, ret, &status, reterr);
@@ -280,7 +280,7 @@ enum ec erp_get(struct erp *e, const struct fno_entity *en, struct cell company,
     return get_by_filter(e, en, company, key, select, a, ret, ret_found, reterr);
 }
 
-static enum ec classify(enum ec rc, struct err *reterr)
+enum ec erp_write_refused(enum ec rc, struct err *reterr)
 {
     if (rc != EC_FNO || !reterr)
         return rc;
@@ -323,7 +323,7 @@ static enum ec write_call(struct erp *e, const char *method, const char *url, st
     STEP(write_called);
     http_response_release(&r);
     arena_release(&a);
-    return classify(rc, reterr);
+    return erp_write_refused(rc, reterr);
 }
 
 enum ec erp_create(struct erp *e, const struct fno_entity *en, struct cell body, struct err *reterr)
@@ -342,7 +342,7 @@ enum ec erp_update(struct erp *e, const struct fno_entity *en, struct cell compa
     struct strbuf url = STRBUF(0);
     enum ec rc;
 
-    add_address(&url, en, company, key);
+    erp_add_address(&url, en, company, key);
     rc = write_call(e, "PATCH", url.buf, body, etag, "update a record in F&O", CALL_REPEATABLE, reterr);
     strbuf_release(&url);
     return rc;
@@ -354,7 +354,7 @@ enum ec erp_delete(struct erp *e, const struct fno_entity *en, struct cell compa
     struct strbuf url = STRBUF(0);
     enum ec rc;
 
-    add_address(&url, en, company, key);
+    erp_add_address(&url, en, company, key);
     rc = write_call(e, "DELETE", url.buf, CELL_ABSENT, etag, "delete a record in F&O", CALL_ONCE, reterr);
     strbuf_release(&url);
     return rc;
