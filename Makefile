@@ -85,9 +85,16 @@ $(B)/gen/emu_tenant.o: $(B)/gen/emu_tenant.c $(B)/flags
 	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 
 $(B)/tests/integration/%.o: INC := -Ipackages -I. -Itests -Itests/unit -Itests/integration
+$(B)/tests/model/%.o: INC := -Ipackages
 $(B)/integration/%: $(B)/tests/integration/%.o $(LOADER) $(SYNC) $(PKG) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+# Models of the whole program: they drive the binaries and read what these leave behind.
+$(B)/model/%: $(B)/tests/model/%.o $(PKG) $(SQL_OBJ)
+	@mkdir -p $(@D)
+	$(SAY)LD $@
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # Unit tests link everything except main.o; a run gets an empty folder of its own.
 $(B)/unit/%: $(B)/tests/unit/%.o $(SYNC) $(LOADER) $(PKG) $(SQL_OBJ)

@@ -528,8 +528,8 @@ enum ec dict_want(struct dict *d, const struct bound_lookup *l, const struct cel
     if (l->target->company)
         strbuf_addf(&select, ",_%.*s_value", CELL_ARG(l->target->company->name));
     if (!rc && k)
-        rc = dv_find(d->p->app->dv, l->target, l->target->pk, ask_for, k, CELL_ABSENT, CELL_ABSENT, strbuf_str(&select),
-                     take_row, &ld, reterr);
+        rc = dv_find(d->p->app->dv, l->target, l->target->pk, ask_for, k, CELL_ABSENT, CELL_ABSENT,
+                     strbuf_str(&select), take_row, &ld, reterr);
     strbuf_release(&select);
     arena_release(&a);
     return rc;

@@ -52,8 +52,15 @@ static void to_cells(struct record *r, const struct fno_shape *shape, struct cel
     *ret_in_filter =
         (!b->striped || binding_company_wanted(b, r->company)) && filter_match(b->fno_filter, filter_value, r);
     *ret_faults = 0;
-    if (!*ret_in_filter)
+    if (!*ret_in_filter) { /* the key, for those who ask what has left */
+        bool *keys = arena_zalloc(r->a, b->n + 1);
+
+        for (size_t k = 0; k < b->n_key; k++)
+            keys[b->key[k]] = true;
+        memset(cells, 0, shape->n * sizeof(*cells));
+        (void)bind_some_from_fno(b, keys, value_of, r, r->a, cells, faults, COUNT(faults));
         return;
+    }
     *ret_faults = bind_from_fno(b, value_of, r, r->a, cells, faults, COUNT(faults));
     *ret_in_filter = binding_row_wanted(b, cells);
     for (size_t i = b->n; i < shape->n; i++) {
@@ -102,7 +109,7 @@ static enum ec give(struct scanning *s, bool in_filter, size_t faults, struct ce
 {
     if (!in_filter) {
         s->counts->excluded++;
-        return EC_OK;
+        return s->counts->left ? s->counts->left(s->arg, s->cells, company, reterr) : EC_OK;
     }
     count_faults(s->m, s->counts, faults, s->cells);
     if (!(++s->counts->rows & 1023)) {

@@ -84,7 +84,7 @@ docs: $(B)/dmfsync
 	@scripts/gen_docs $(B)/dmfsync docs/commands.md
 
 ## compile-check  every source file through clang as well
-CHECKED := $(sort main.c $(wildcard packages/*/*.c loader/*.c sync/*.c tests/unit/*.c tests/emulator/*.c tests/fuzz/*.c tests/data/*.c tests/integration/*.c))
+CHECKED := $(sort main.c $(wildcard packages/*/*.c loader/*.c sync/*.c tests/unit/*.c tests/emulator/*.c tests/fuzz/*.c tests/data/*.c tests/integration/*.c tests/model/*.c))
 compile-check: $(CHECKED:%.c=$(B)/clang/%.ok)
 $(B)/clang/packages/%.ok:       CLANG_INC := -Ipackages
 $(B)/clang/tests/emulator/%.ok: CLANG_INC := -Ipackages -Itests/emulator

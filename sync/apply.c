@@ -175,8 +175,9 @@ static enum ec chunk(struct applying *p, const char *octets, size_t n, struct er
 
 static enum ec keys_to_apply(struct applying *p, struct strbuf *keys, struct err *reterr)
 {
-    struct query *q = store_query(p->m->state, "select key_digest from pending where state in ('new', 'sending') or (state "
-                                               "= 'parked' and (?1 or next_at <= ?2)) order by at, key_digest");
+    struct query *q =
+        store_query(p->m->state, "select key_digest from pending where state in ('new', 'sending') or (state "
+                                 "= 'parked' and (?1 or next_at <= ?2)) order by at, key_digest");
     char now[32];
 
     clock_format_utc(clock_utc_ms(), now);
@@ -207,11 +208,12 @@ enum ec apply_pending(struct map_ctx *m, struct dict *d, const struct apply_how 
     n = keys.len / 16;
     p.batches = ret->batches = (int64_t)n >= m->pair->app->cfg.sync_batch_from;
     if (p.batches && !rc)
-        log_info("sync", "%s: %zu changes wait: Dataverse is written in batches of conditional updates", m->cfg->alias, n);
+        log_info("sync", "%s: %zu changes wait: Dataverse is written in batches of conditional updates",
+                 m->cfg->alias, n);
     for (size_t at = 0; at < n && !rc; at += CHUNK) {
         rc = chunk(&p, keys.buf + 16 * at, n - at < CHUNK ? n - at : CHUNK, reterr);
-        progress_update(&m->pair->app->out, m->cfg->alias, "apply", (int64_t)(at + CHUNK < n ? at + CHUNK : n), (int64_t)n,
-                        "");
+        progress_update(&m->pair->app->out, m->cfg->alias, "apply", (int64_t)(at + CHUNK < n ? at + CHUNK : n),
+                        (int64_t)n, "");
         if (!rc && stop_requested())
             rc = err_set(reterr, EC_STOPPED, "stopped while applying changes of map '%s'", m->cfg->alias);
     }

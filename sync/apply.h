@@ -12,7 +12,8 @@
 #include "sync/merge.h"
 
 struct apply_counts {
-    uint64_t to_fno, to_dv, created, unchanged, conflicts, parked, poison, deletes, reported_deletes, races, halted, left;
+    uint64_t to_fno, to_dv, created, unchanged, conflicts, parked, poison, deletes, reported_deletes, races, halted,
+        left;
     uint64_t writes; /* calls that changed a record: a merge of both sides makes two */
     int64_t lag_ms_sum, lag_ms_max; /* from when a change was seen to when it was stored as done */
     uint64_t lag_n;

@@ -32,10 +32,7 @@ enum ec item_load(struct applying *p, const char octets[16], struct item *it, bo
 
     *it = (struct item){ .dv_id = CELL_ABSENT };
     memcpy(it->octets, octets, 16);
-    for (int i = 0; i < 8; i++) {
-        it->digest.hi = it->digest.hi << 8 | (unsigned char)octets[i];
-        it->digest.lo = it->digest.lo << 8 | (unsigned char)octets[8 + i];
-    }
+    it->digest = delta_key_digest(octets);
     query_blob(q, 1, octets, 16);
     *ret_found = query_step(q);
     if (*ret_found) {
@@ -164,7 +161,8 @@ static bool deletion(struct applying *p, struct item *it)
     } else if (p->m->cfg->deletes == DELETES_MARK &&
                (it->o.to_fno == MERGE_DELETE || !dv_column_find(p->m->b->table, CELL_LIT("statecode")))) {
         /* F&O has no common way to mark a record */
-        item_hold(it, "conflict", cell_cstr(&it->a, cell_printf(&it->a, "%s (deletes = mark: cannot be marked there)", why)));
+        item_hold(it, "conflict",
+                  cell_cstr(&it->a, cell_printf(&it->a, "%s (deletes = mark: cannot be marked there)", why)));
     } else {
         return false;
     }
@@ -195,8 +193,9 @@ static bool shares_field(const struct binding *b, const bool *fields, struct cel
 static enum ec flips_too_often(struct applying *p, const struct item *it, bool to_fno, const bool *fields, bool *ret,
                                struct err *reterr)
 {
-    struct query *q = store_query(p->m->state, "select direction, fields from sync_log where key = ?1 and at >= ?2 and "
-                                               "direction in ('fno', 'dataverse') order by id desc limit 1000");
+    struct query *q =
+        store_query(p->m->state, "select direction, fields from sync_log where key = ?1 and at >= ?2 and "
+                                 "direction in ('fno', 'dataverse') order by id desc limit 1000");
     bool was_fno = to_fno;
     int64_t turns = 0;
     char since[32];
@@ -232,7 +231,8 @@ static enum ec halted(struct applying *p, struct item *it, bool *ret, struct err
         return rc;
     p->c->halted++;
     item_hold(it, "poison",
-              "halted: one of its fields was written back and forth more often than max_flips allows; a computed field or a "
+              "halted: one of its fields was written back and forth more often than max_flips allows; a computed "
+              "field or a "
               "plug-in writes it. Correct that, then run 'dmfsync conflicts resolve'");
     return EC_OK;
 }
@@ -269,8 +269,10 @@ enum ec item_decide(struct applying *p, struct item *it, struct err *reterr)
 static enum ec set_state(struct applying *p, const struct item *it, const char *state, const char *reason,
                          struct err *reterr)
 {
-    struct query *q = store_query(p->m->state, "update pending set state = ?2, reason = ?3, tries = tries + 1, next_at = "
-                                               "?4 where key_digest = ?1");
+    struct query *q =
+        store_query(p->m->state, "update pending set state = ?2, reason = ?3, tries = tries + 1, next_at = "
+                                 "?4, resolve = case ?2 when 'conflict' then '' else resolve end where "
+                                 "key_digest = ?1");
     struct query *tries;
     char next[32] = "";
     int64_t wait = PARK_FIRST_MS;
@@ -324,8 +326,9 @@ static enum ec logged(struct applying *p, const struct item *it, const struct me
                       struct err *reterr)
 {
     struct query *q = store_query(
-        p->m->state, "select 1 from conflict where key = ?1 and field = ?2 and base is ?3 and fno is ?4 and dataverse is "
-                     "?5 and outcome = ?6 and (outcome = 'open' or at >= ?7)");
+        p->m->state,
+        "select 1 from conflict where key = ?1 and field = ?2 and base is ?3 and fno is ?4 and dataverse is "
+        "?5 and outcome = ?6 and (outcome = 'open' or at >= ?7)");
 
     query_cell(q, 1, it->key);
     query_cell(q, 2, p->m->b->fields[k->field].name);
@@ -348,8 +351,9 @@ static enum ec log_conflict(struct applying *p, const struct item *it, const str
 
     if (rc || known)
         return rc;
-    q = store_query(p->m->state, "insert into conflict(key, field, base, fno, dataverse, rule, outcome, at) values(?1, ?2, "
-                                 "?3, ?4, ?5, ?6, ?7, ?8)");
+    q = store_query(p->m->state,
+                    "insert into conflict(key, field, base, fno, dataverse, rule, outcome, at) values(?1, ?2, "
+                    "?3, ?4, ?5, ?6, ?7, ?8)");
     clock_format_utc(clock_utc_ms(), now);
     query_cell(q, 1, it->key);
     query_cell(q, 2, p->m->b->fields[k->field].name);
@@ -380,8 +384,9 @@ static enum ec close_conflicts(struct applying *p, const struct item *it, struct
         for (size_t i = 0; i < it->o.n_conflicts; i++)
             if (it->o.conflicts[i].field == (int)f && it->o.conflicts[i].open)
                 k = &it->o.conflicts[i];
-        q = store_query(p->m->state, "update conflict set outcome = 'resolved' where key = ?1 and field = ?2 and outcome = "
-                                     "'open' and (?3 or fno is not ?4 or dataverse is not ?5)");
+        q = store_query(p->m->state,
+                        "update conflict set outcome = 'resolved' where key = ?1 and field = ?2 and outcome = "
+                        "'open' and (?3 or fno is not ?4 or dataverse is not ?5)");
         query_cell(q, 1, it->key);
         query_cell(q, 2, p->m->b->fields[f].name);
         query_int(q, 3, !k);
@@ -418,10 +423,10 @@ static void field_list(const struct binding *b, const bool *fields, struct strbu
 
 static const char *word_of(const struct applying *p, enum merge_action a, bool dv)
 {
-    return a == MERGE_CREATE   ? "created"
-           : a == MERGE_UPDATE ? "updated"
+    return a == MERGE_CREATE                          ? "created"
+           : a == MERGE_UPDATE                        ? "updated"
            : dv && p->m->cfg->deletes == DELETES_MARK ? "made inactive"
-                               : "deleted";
+                                                      : "deleted";
 }
 
 /* What was written: also where the other side's write failed or lost its race. */
@@ -472,7 +477,8 @@ static enum ec settle(struct applying *p, struct item *it, struct err *reterr)
     for (size_t i = 0; i < it->o.n_conflicts; i++)
         open = open || it->o.conflicts[i].open;
     if (!rc && it->o.against)
-        rc = log_it(p, it, "none", "", "a one-way field was changed against its direction; it stays as it is", reterr);
+        rc =
+            log_it(p, it, "none", "", "a one-way field was changed against its direction; it stays as it is", reterr);
     if (!rc && (it->o.merged || known))
         rc = baseline_put(p->m, it->digest, it->key, it->o.merged, it->dv_id, reterr);
     if (rc)

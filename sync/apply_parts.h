@@ -8,8 +8,8 @@
 #ifndef SYNC_APPLY_PARTS_H
 #define SYNC_APPLY_PARTS_H
 
-#include "dv/records.h"
-#include "erp/records.h"
+#include "dv/dv_records.h"
+#include "erp/erp_records.h"
 #include "sync/apply.h"
 
 enum { MAX_RACES = 4 };

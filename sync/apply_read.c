@@ -185,8 +185,8 @@ static enum ec read_company_keys(struct applying *p, struct item *items, size_t 
         goto out; /* a company that is not there has no rows */
     if (b->striped)
         column = cell_printf(rows_a, "_%.*s_value", CELL_ARG(b->fields[0].c->name));
-    rc = dv_find(p->m->pair->app->dv, b->table, b->fields[at].c->name, values, k, column,
-                 c ? c->dv_id : CELL_ABSENT, live_dv_select(p->m, rows_a), keep_row, &g, reterr);
+    rc = dv_find(p->m->pair->app->dv, b->table, b->fields[at].c->name, values, k, column, c ? c->dv_id : CELL_ABSENT,
+                 live_dv_select(p->m, rows_a), keep_row, &g, reterr);
     rows = xcalloc(g.n + 1, sizeof(*rows));
     if (!rc)
         rc = as_rows(&g, rows_a, rows, reterr);
@@ -222,8 +222,8 @@ static enum ec read_by_key(struct applying *p, struct item *items, size_t n, str
         }
         rc = read_company_keys(p, items, n, at, p->m->b->striped ? it->key_row[0] : CELL_ABSENT, reterr);
         for (size_t j = i; j < n; j++)
-            done[j] = done[j] || !p->m->b->striped ||
-                      (items[j].key_row && cell_ieq(items[j].key_row[0], it->key_row[0]));
+            done[j] =
+                done[j] || !p->m->b->striped || (items[j].key_row && cell_ieq(items[j].key_row[0], it->key_row[0]));
     }
     free(done);
     return rc;

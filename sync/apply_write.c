@@ -62,8 +62,8 @@ static enum ec dv_body(struct applying *p, struct item *it, struct err *reterr)
             dv_new_id(id);
         it->dv_id = cell_dup(&it->a, cell_of(id));
     }
-    return dvload_body(p->m, p->d, it->o.merged, create ? NULL : it->o.dv_fields, create, !create, &it->dv_body, &it->a,
-                       reterr);
+    return dvload_body(p->m, p->d, it->o.merged, create ? NULL : it->o.dv_fields, create, !create, &it->dv_body,
+                       &it->a, reterr);
 }
 
 enum ec item_bodies(struct applying *p, struct item *it, struct err *reterr)
@@ -160,10 +160,10 @@ static enum ec write_fno(struct applying *p, struct item *items, size_t n)
 
 static enum dv_verb verb_of(const struct applying *p, enum merge_action a, bool by_word)
 {
-    return a == MERGE_CREATE   ? DV_CREATE
-           : a == MERGE_UPDATE ? DV_UPDATE
+    return a == MERGE_CREATE                                ? DV_CREATE
+           : a == MERGE_UPDATE                              ? DV_UPDATE
            : p->m->cfg->deletes == DELETES_MARK && !by_word ? DV_UPDATE
-                               : DV_DELETE;
+                                                            : DV_DELETE;
 }
 
 static enum ec send_dv(struct applying *p, struct item *items, struct dv_op *ops, const size_t *of, size_t k)
@@ -172,8 +172,8 @@ static enum ec send_dv(struct applying *p, struct item *items, struct dv_op *ops
     enum ec rc = EC_OK;
 
     if (k)
-        rc = dv_records(p->m->pair->app->dv, p->m->b->table, p->batches && k > 1 ? DV_IN_BATCHES : DV_ONE_BY_ONE, ops, k,
-                        &e);
+        rc = dv_records(p->m->pair->app->dv, p->m->b->table, p->batches && k > 1 ? DV_IN_BATCHES : DV_ONE_BY_ONE, ops,
+                        k, &e);
     for (size_t i = 0; i < k; i++) {
         struct item *it = &items[of[i]];
 
@@ -206,8 +206,9 @@ static enum ec write_dv(struct applying *p, struct item *items, size_t n)
         of[k] = i;
         ops[k++] = (struct dv_op){ .verb = verb,
                                    .id = it->dv_id,
-                                   .body = a == MERGE_DELETE ? CELL_LIT("") : (struct cell){ it->dv_body.buf, it->dv_body.len },
-                                   .etag = verb == DV_CREATE                  ? NULL
+                                   .body = a == MERGE_DELETE ? CELL_LIT("")
+                                                             : (struct cell){ it->dv_body.buf, it->dv_body.len },
+                                   .etag = verb == DV_CREATE              ? NULL
                                            : cell_blank(it->live_dv.etag) ? "*"
                                                                           : cell_cstr(&it->a, it->live_dv.etag) };
         if (a == MERGE_DELETE && verb == DV_UPDATE)
@@ -245,10 +246,9 @@ static enum ec write_self(struct applying *p, struct item *items, size_t n, stru
             rc = EC_OK;
         } else if (!rc && it->self_body.len) {
             of[k] = i;
-            ops[k++] = (struct dv_op){ .verb = DV_UPDATE,
-                                       .id = it->dv_id,
-                                       .body = { it->self_body.buf, it->self_body.len },
-                                       .etag = "*" };
+            ops[k++] = (struct dv_op){
+                .verb = DV_UPDATE, .id = it->dv_id, .body = { it->self_body.buf, it->self_body.len }, .etag = "*"
+            };
         } else if (rc && rc != EC_NET && reterr) {
             *reterr = why;
         }

@@ -187,7 +187,54 @@ enum ec baseline_put(struct map_ctx *m, struct digest key, struct cell key_text,
     return rc;
 }
 
-/* Keys of the baseline that the leaf or the overlay holds, for key-set comparison: calls fn for each. */
+/* Rows that only the overlay has, some at a time: the caller's function may write to the same file. */
+static enum ec overlay_only(struct baseline *b,
+                            enum ec (*fn)(void *arg, struct digest key, const struct base_row *row,
+                                          struct err *reterr),
+                            void *arg, struct err *reterr)
+{
+    struct strbuf keys = STRBUF(0);
+    struct arena a = { 0 };
+    char after[16] = "";
+    size_t after_len = 0;
+    enum ec rc = EC_OK;
+
+    do {
+        struct query *q = store_query(b->m->state, "select key_digest from base_overlay where row is not null and "
+                                                   "key_digest > ?1 order by key_digest limit 1000");
+
+        strbuf_reset(&keys);
+        query_blob(q, 1, after, after_len);
+        while (query_step(q)) {
+            struct cell k = query_get_blob(q, 0);
+
+            if (k.len == 16)
+                strbuf_add(&keys, k.ptr, 16);
+        }
+        rc = query_done(q, reterr);
+        for (size_t at = 0; at < keys.len && !rc; at += 16) {
+            struct digest key = delta_key_digest(keys.buf + at);
+            struct leaf_row leaf;
+            struct base_row r;
+            bool found = false;
+
+            arena_reset(&a);
+            rc = leaf_find(b->f, key, &a, &leaf, &found, reterr);
+            if (!rc && !found)
+                rc = baseline_row(b, key, &a, &r, reterr);
+            if (!rc && !found && !r.deleted)
+                rc = fn(arg, key, &r, reterr);
+        }
+        if (keys.len) {
+            memcpy(after, keys.buf + keys.len - 16, 16);
+            after_len = 16;
+        }
+    } while (!rc && keys.len == 16000);
+    strbuf_release(&keys);
+    arena_release(&a);
+    return rc;
+}
+
 enum ec baseline_each(struct baseline *b,
                       enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr),
                       void *arg, struct err *reterr)
@@ -211,5 +258,33 @@ enum ec baseline_each(struct baseline *b,
     }
     leaf_walk_free(w);
     arena_release(&a);
-    return rc;
+    return rc ? rc : overlay_only(b, fn, arg, reterr);
+}
+
+struct missing {
+    struct baseline *b;
+    struct leaf_file *seen;
+    enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr);
+    void *arg;
+};
+
+static enum ec unless_seen(void *arg, struct digest key, const struct base_row *row, struct err *reterr)
+{
+    struct missing *m = arg;
+    struct arena a = { 0 };
+    struct leaf_row r;
+    bool found = false;
+    enum ec rc = leaf_find(m->seen, key, &a, &r, &found, reterr);
+
+    arena_release(&a);
+    return rc || found ? rc : m->fn(m->arg, key, row, reterr);
+}
+
+enum ec baseline_missing(struct baseline *b, struct leaf_file *seen,
+                         enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr),
+                         void *arg, struct err *reterr)
+{
+    struct missing m = { b, seen, fn, arg };
+
+    return baseline_each(b, unless_seen, &m, reterr);
 }

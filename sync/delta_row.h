@@ -14,6 +14,7 @@ struct delta_row {
 };
 enum ec delta_put(struct map_ctx *m, const struct delta_row *d, struct err *reterr);
 void delta_key_octets(struct digest key, char ret[static 16]);
+struct digest delta_key_digest(const char octets[static 16]);
 void delta_count(struct diff_counts *c, const char *class, int64_t add);
 const char *delta_sign(const char *class);
 struct diff_counts *diff_company(struct diff_result *res, struct cell company);

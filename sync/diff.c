@@ -170,6 +170,17 @@ static bool faulty(struct comparing *c, struct delta_row *d)
     return false;
 }
 
+struct digest delta_key_digest(const char octets[static 16])
+{
+    struct digest d = { 0, 0 };
+
+    for (int i = 0; i < 8; i++) {
+        d.hi = d.hi << 8 | (unsigned char)octets[i];
+        d.lo = d.lo << 8 | (unsigned char)octets[8 + i];
+    }
+    return d;
+}
+
 static enum ec one_key(struct comparing *c, const struct leaf_pair *p, struct err *reterr)
 {
     const struct binding *b = c->m->b;

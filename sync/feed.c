@@ -1,49 +1,32 @@
-/* feed.c -- changes of either side into the table pending. */
+/* feed.c -- what the feeds share, and F&O's: exports, polling by modified time, scans. Writes pending. */
 #include "sync/feed.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/step.h"
 #include "loader/public/fno_read.h"
 #include "sync/delta_row.h"
+#include "sync/feed_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-struct taking {
-    struct map_ctx *m;
-    struct dict *d;
-    struct baseline *base;
-    struct feed_counts *c;
-    struct arena a;
-    char **gone; /* ids of deleted Dataverse rows */
-    size_t n_gone, cap_gone;
-};
+/* ---- into pending ---- */
 
-static bool equal_to_base(const struct map_ctx *m, const struct base_row *base, const struct cell *cells)
-{
-    int f[1];
-
-    return base->cells && !base->deleted && !diff_fields(m->b, base->cells, cells, f, 0);
-}
-
-/* side "fno" or "dv"; row NULL = deleted there. A change of a parked or queued key makes it new again: it may pass now. */
-static enum ec put_pending(struct taking *t, const char *side, struct digest key, struct cell key_text,
-                           const struct cell *cells, struct cell id, struct cell etag, struct err *reterr)
+enum ec feed_put(struct taking *t, enum feed_side side, struct digest key, struct cell key_text,
+                 const struct cell *cells, struct cell id, struct err *reterr)
 {
     static const char FNO[] =
-        "insert into pending(key_digest, key, fno_row, fno_state, dv_id, at) values(?1, ?2, ?3, ?4, ?5, ?7) on "
-        "conflict(key_digest) do update set fno_row = excluded.fno_row, fno_state = excluded.fno_state, state = case "
-        "state "
-        "when 'sending' then state else 'new' end, at = excluded.at";
+        "insert into pending(key_digest, key, fno_row, fno_state, dv_id, at) values(?1, ?2, ?3, ?4, ?5, ?6) on "
+        "conflict(key_digest) do update set fno_row = coalesce(excluded.fno_row, fno_row), fno_state = "
+        "excluded.fno_state, "
+        "state = case state when 'sending' then state else 'new' end, next_at = ''";
     static const char DV[] =
-        "insert into pending(key_digest, key, dv_row, dv_state, dv_id, dv_etag, at) values(?1, ?2, ?3, ?4, ?5, ?6, "
-        "?7) on "
-        "conflict(key_digest) do update set dv_row = excluded.dv_row, dv_state = excluded.dv_state, dv_id = "
-        "excluded.dv_id, "
-        "dv_etag = excluded.dv_etag, state = case state when 'sending' then state else 'new' end, at = excluded.at";
-    bool fno = !strcmp(side, "fno");
-    struct query *q = store_query(t->m->state, fno ? FNO : DV);
+        "insert into pending(key_digest, key, dv_row, dv_state, dv_id, at) values(?1, ?2, ?3, ?4, ?5, ?6) on "
+        "conflict(key_digest) do update set dv_row = coalesce(excluded.dv_row, dv_row), dv_state = "
+        "excluded.dv_state, dv_id "
+        "= excluded.dv_id, state = case state when 'sending' then state else 'new' end, next_at = ''";
+    struct query *q = store_query(t->m->state, side == FEED_FNO ? FNO : DV);
     struct strbuf row = STRBUF(0);
     char octets[16], now[32];
     enum ec rc;
@@ -58,143 +41,53 @@ static enum ec put_pending(struct taking *t, const char *side, struct digest key
     }
     query_str(q, 4, cells ? "changed" : "deleted");
     query_cell(q, 5, cell_absent(id) ? CELL_LIT("") : id);
-    if (!fno)
-        query_cell(q, 6, cell_absent(etag) ? CELL_LIT("") : etag);
-    query_str(q, 7, now);
+    query_str(q, 6, now);
     rc = query_run(q, reterr);
     strbuf_release(&row);
     return rc;
 }
 
-/* Is this content already waiting, or the base already? Then there is nothing to do. */
-static enum ec changed_row(struct taking *t, const char *side, const struct cell *cells, struct cell id,
-                           struct cell etag, struct err *reterr)
+static enum ec waits(struct taking *t, struct digest key, bool *ret, struct err *reterr)
+{
+    struct query *q = store_query(t->m->state, "select 1 from pending where key_digest = ?1");
+    char octets[16];
+
+    delta_key_octets(key, octets);
+    query_blob(q, 1, octets, 16);
+    *ret = query_step(q);
+    return query_done(q, reterr);
+}
+
+enum ec feed_known(struct taking *t, struct digest key, bool *ret, struct err *reterr)
+{
+    struct base_row base;
+    enum ec rc = baseline_row(t->base, key, &t->a, &base, reterr);
+
+    *ret = !rc && base.cells && !base.deleted;
+    return rc;
+}
+
+enum ec feed_changed(struct taking *t, enum feed_side side, const struct cell *cells, struct cell id,
+                     struct err *reterr)
 {
     struct digest key = bind_key_digest(t->m->b, cells, &t->a);
     struct base_row base;
+    int f[1];
+    bool waiting = true;
     enum ec rc = baseline_row(t->base, key, &t->a, &base, reterr);
 
     if (rc)
         return rc;
-    if (equal_to_base(t->m, &base, cells)) {
+    if (base.cells && !base.deleted && !diff_fields(t->m->b, base.cells, cells, f, 0)) {
         /* Our own write coming back, or a change that leaves no mapped field different. */
-        struct query *q = store_query(t->m->state, "select 1 from pending where key_digest = ?1");
-        char octets[16];
-        bool waiting;
-
         t->c->echoes++;
-        delta_key_octets(key, octets);
-        query_blob(q, 1, octets, 16);
-        waiting = query_step(q);
-        rc = query_done(q, reterr);
+        rc = waits(t, key, &waiting, reterr);
         if (rc || !waiting)
             return rc;
     } else {
         t->c->changed++;
     }
-    return put_pending(t, side, key, bind_key_text(t->m->b, cells, &t->a), cells, id, etag, reterr);
-}
-
-/* ---- Dataverse ---- */
-
-static enum ec dv_row(void *arg, const struct json *rec, struct err *reterr)
-{
-    struct taking *t = arg;
-    struct live_row r = { 0 };
-
-    arena_reset(&t->a);
-    t->c->read++;
-    dv_record(t->m, t->d, rec, &t->a, &r);
-    if (dict_failed(t->d, reterr))
-        return reterr ? reterr->code : EC_NET;
-    if (!r.cells) {
-        t->c->outside++;
-        return EC_OK;
-    }
-    return changed_row(t, "dv", r.cells, r.id, r.etag, reterr);
-}
-
-static enum ec dv_gone(void *arg, struct cell id, struct err *reterr)
-{
-    struct taking *t = arg;
-    struct arena a = { 0 };
-
-    (void)reterr;
-    if (t->n_gone == t->cap_gone) {
-        t->cap_gone = t->cap_gone ? t->cap_gone * 2 : 64;
-        t->gone = xrealloc(t->gone, t->cap_gone * sizeof(*t->gone));
-    }
-    t->gone[t->n_gone++] = xstrdup(cell_cstr(&a, cell_lower(&a, id)));
-    arena_release(&a);
-    return EC_OK;
-}
-
-static int by_text(const void *x, const void *y)
-{
-    return strcmp(*(char *const *)x, *(char *const *)y);
-}
-
-/* A deletion carries only an id; the base knows whose it was. */
-static enum ec match_gone(void *arg, struct digest key, const struct base_row *row, struct err *reterr)
-{
-    struct taking *t = arg;
-    char id[64], *p = id;
-
-    snprintf(id, sizeof(id), "%.*s", (int)(row->dv_id.len > 60 ? 60 : row->dv_id.len),
-             row->dv_id.ptr ? row->dv_id.ptr : "");
-    if (!t->n_gone || !bsearch(&p, t->gone, t->n_gone, sizeof(*t->gone), by_text))
-        return EC_OK;
-    arena_reset(&t->a);
-    t->c->deleted++;
-    return put_pending(t, "dv", key, bind_key_text(t->m->b, row->cells, &t->a), NULL, row->dv_id, CELL_ABSENT,
-                       reterr);
-}
-
-enum ec feed_dv(struct map_ctx *m, struct dict *d, struct feed_counts *ret, struct err *reterr)
-{
-    struct taking t = { .m = m, .d = d, .c = ret };
-    struct arena a = { 0 };
-    char *link = NULL, *next = NULL;
-    enum ec rc = cursor_get(m, "dataverse", "", &a, &link, reterr);
-
-    *ret = (struct feed_counts){ 0 };
-    if (!rc && !link) {
-        rc = err_set(reterr, EC_NOTFOUND, "map '%s' has no Dataverse cursor", m->cfg->alias);
-        err_hint(reterr, "run 'dmfsync parity %s', then 'dmfsync handoff %s --execute'", m->cfg->alias,
-                 m->cfg->alias);
-    }
-    if (!rc)
-        rc = baseline_open(m, &t.base, reterr);
-    if (rc)
-        goto out;
-    STEP(feed_read);
-    rc = store_begin(m->state, reterr);
-    if (rc)
-        goto out;
-    rc = dv_delta(m->pair->app->dv, link, dv_row, dv_gone, &t, &next, reterr);
-    if (rc == EC_NOTFOUND)
-        err_hint(reterr,
-                 "the position has expired: run 'dmfsync parity %s', 'repair' where needed, and 'handoff' again",
-                 m->cfg->alias);
-    if (!rc && t.n_gone) {
-        qsort(t.gone, t.n_gone, sizeof(*t.gone), by_text);
-        rc = baseline_each(t.base, match_gone, &t, reterr);
-    }
-    STEP(cursor_store);
-    if (!rc)
-        rc = cursor_set(m, "dataverse", "", next, reterr);
-    rc = store_end(m->state, rc, reterr);
-    STEP(cursor_stored);
-    STEP(feed_done);
-out:
-    for (size_t i = 0; i < t.n_gone; i++)
-        free(t.gone[i]);
-    free(t.gone);
-    free(next);
-    baseline_close(t.base);
-    arena_release(&t.a);
-    arena_release(&a);
-    return rc;
+    return feed_put(t, side, key, bind_key_text(t->m->b, cells, &t->a), cells, id, reterr);
 }
 
 /* ---- F&O ---- */
@@ -205,14 +98,42 @@ static enum ec fno_row(void *arg, const struct cell *cells, struct cell company,
 
     (void)company;
     arena_reset(&t->a);
-    return changed_row(t, "fno", cells, CELL_ABSENT, CELL_ABSENT, reterr);
+    return feed_changed(t, FEED_FNO, cells, CELL_ABSENT, reterr);
+}
+
+/* A row outside of the filter or companies: of interest only when it was inside. Its cells hold the key at least. */
+static enum ec fno_left(void *arg, const struct cell *cells, struct cell company, struct err *reterr)
+{
+    struct taking *t = arg;
+    struct digest key;
+    bool known = false;
+    enum ec rc;
+
+    (void)company;
+    arena_reset(&t->a);
+    key = bind_key_digest(t->m->b, cells, &t->a);
+    rc = feed_known(t, key, &known, reterr);
+    if (rc || !known)
+        return rc;
+    t->c->left++;
+    return feed_put(t, FEED_FNO, key, bind_key_text(t->m->b, cells, &t->a), cells, CELL_ABSENT, reterr);
 }
 
 enum ec feed_taken(struct map_ctx *m, const char *project, struct cell company, struct err *reterr)
 {
     struct query *q = store_query(
         m->state, "update feed_run set state = 'taken' where project = ?1 and company = ?2 and state = 'fetched'");
+    enum ec rc;
 
+    query_str(q, 1, project);
+    query_cell(q, 2, company);
+    rc = query_run(q, reterr);
+    if (rc)
+        return rc;
+    q = store_query(m->state,
+                    "delete from feed_run where project = ?1 and company = ?2 and state in ('taken', 'failed') and "
+                    "execution_id not in (select execution_id from feed_run where project = ?1 and company = ?2 "
+                    "order by at desc limit 20)");
     query_str(q, 1, project);
     query_cell(q, 2, company);
     return query_run(q, reterr);
@@ -230,16 +151,84 @@ bool feed_by_export(const struct map_ctx *m)
     return m->cfg->source && m->b->entity->on_dmf;
 }
 
+/* Rows changed since the last look, where the entity tells when: an overlap covers clocks and transactions that end late. */
+enum { POLL_OVERLAP_MS = 300000 };
+struct polling {
+    struct taking *t;
+    const struct fno_shape *shape;
+    struct fno_counts *counts;
+    const struct fno_field *modified;
+    struct cell *cells;
+    struct arena a;
+    int64_t newest_ms;
+};
+
+static enum ec polled_row(void *arg, const struct json *rec, struct err *reterr)
+{
+    struct polling *p = arg;
+    struct map_ctx *m = p->t->m;
+    struct cell at;
+    int64_t ms = 0;
+    bool in = false;
+    size_t faults;
+
+    arena_reset(&p->a);
+    at = json_member(rec, cell_cstr(&p->a, p->modified->property));
+    if (at.ptr && clock_parse_utc(at.ptr, at.len, &ms) && ms > p->newest_ms)
+        p->newest_ms = ms;
+    fno_record(m, p->shape, rec, &p->a, p->cells, &in, &faults);
+    p->counts->rows += in;
+    p->counts->excluded += !in;
+    return in ? fno_row(p->t, p->cells, CELL_ABSENT, reterr) : fno_left(p->t, p->cells, CELL_ABSENT, reterr);
+}
+
+static enum ec by_time(struct taking *t, const struct fno_shape *shape, struct cell company, struct err *reterr)
+{
+    struct fno_counts counts = { 0 };
+    struct polling p = { .t = t, .shape = shape, .counts = &counts, .modified = live_fno_modified(t->m) };
+    struct arena a = { 0 };
+    char *was = NULL, *filter = NULL, name[32];
+    int64_t since = 0;
+    enum ec rc;
+
+    p.cells = arena_zalloc(&a, (shape->n + 1) * sizeof(*p.cells));
+    snprintf(name, sizeof(name), "time:%.*s", (int)(company.len > 20 ? 20 : company.len),
+             company.ptr ? company.ptr : "");
+    rc = cursor_get(t->m, "fno", name, &a, &was, reterr);
+    if (!rc && was && clock_parse_utc(was, strlen(was), &since)) {
+        char from[32];
+
+        p.newest_ms = since;
+        clock_format_utc(since - POLL_OVERLAP_MS, from);
+        filter = arena_printf(&a, CELL_FMT " ge %s", CELL_ARG(p.modified->property), from);
+    }
+    if (!rc)
+        rc = erp_scan(t->m->pair->app->erp, t->m->b->entity, live_fno_select(t->m, &a), filter,
+                      cell_blank(company) ? CELL_ABSENT : company, polled_row, &p, reterr);
+    if (!rc && p.newest_ms) {
+        char to[32];
+
+        clock_format_utc(p.newest_ms, to);
+        rc = cursor_set(t->m, "fno", name, to, reterr);
+    }
+    t->c->read += counts.rows;
+    t->c->outside += counts.excluded;
+    arena_release(&p.a);
+    arena_release(&a);
+    return rc;
+}
+
 static enum ec by_scan(struct taking *t, const struct fno_shape *shape, const struct cell *companies, size_t n,
                        struct err *reterr)
 {
-    struct fno_counts counts = { 0 };
+    struct fno_counts counts = { .left = fno_left };
     enum ec rc;
 
     STEP(feed_read);
     rc = store_begin(t->m->state, reterr);
     for (size_t i = 0; i < n && !rc; i++)
-        rc = fno_scan_rows(t->m, shape, companies[i], fno_row, t, &counts, reterr);
+        rc = live_fno_modified(t->m) ? by_time(t, shape, companies[i], reterr)
+                                     : fno_scan_rows(t->m, shape, companies[i], fno_row, t, &counts, reterr);
     t->c->read += counts.rows;
     t->c->outside += counts.excluded;
     if (store_in_transaction(t->m->state))
@@ -251,13 +240,19 @@ static enum ec by_scan(struct taking *t, const struct fno_shape *shape, const st
 static enum ec by_export(struct taking *t, const struct fno_shape *shape, struct cell company, struct err *reterr)
 {
     struct map_ctx *m = t->m;
-    struct fno_counts counts = { 0 };
+    struct fno_counts counts = { .left = fno_left };
     struct arena a = { 0 };
-    char *path = NULL, project[64];
+    char *path = NULL, project[64], *was = NULL;
     enum ec rc;
 
     feed_project(m, true, company, project);
-    rc = feed_export(m, project, company, &path, &a, reterr);
+    rc = cursor_get(m, "fno", cell_cstr(&a, company), &a, &was, reterr);
+    if (!rc && was)
+        rc = guard_fno(m, project, company, reterr);
+    else if (!rc) /* whatever position the project has is not ours: the first export is a full one */
+        rc = feed_restart(m, project, company, reterr);
+    if (!rc)
+        rc = feed_export(m, project, company, &path, &a, reterr);
     STEP(feed_read);
     if (!rc)
         rc = store_begin(m->state, reterr);
@@ -274,6 +269,8 @@ static enum ec by_export(struct taking *t, const struct fno_shape *shape, struct
     STEP(feed_done);
     if (!rc)
         (void)unlink(path);
+    if (!rc)
+        rc = guard_fno_taken(m, project, company, reterr);
     arena_release(&a);
     return rc;
 }
@@ -291,6 +288,8 @@ enum ec feed_fno(struct map_ctx *m, struct feed_counts *ret, struct err *reterr)
         rc = by_scan(&t, &shape, companies, n, reterr);
     for (size_t i = 0; i < n && !rc && feed_by_export(m); i++)
         rc = by_export(&t, &shape, companies[i], reterr);
+    if (!rc)
+        rc = feed_fno_keys(m, t.base, ret, reterr);
     progress_clear(&m->pair->app->out);
     baseline_close(t.base);
     arena_release(&t.a);

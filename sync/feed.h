@@ -10,11 +10,17 @@
 #include "sync/verdict.h"
 
 struct feed_counts {
-    uint64_t read, changed, deleted, echoes, outside;
+    uint64_t read, changed, deleted, echoes, outside, left; /* left = known ones that are outside of the filter now */
+    bool whole; /* a position was lost and the side was read whole */
 };
-/* EC_NOTFOUND = the position is lost (expired token, restored environment): the way back is named in the error. */
+/*
+ * An expired token: the table is read whole and the keys are compared. EC_GUARD = this is not the environment any more that the
+ * positions belong to (restored, refreshed, copied): nothing is taken, the gate is shut, the way back is in the error.
+ */
 enum ec feed_dv(struct map_ctx *m, struct dict *d, struct feed_counts *ret, struct err *reterr);
 enum ec feed_fno(struct map_ctx *m, struct feed_counts *ret, struct err *reterr);
+/* F&O's keys against those of the base, when it is time ([sync] key_scan): its exports do not tell what was deleted. */
+enum ec feed_fno_keys(struct map_ctx *m, struct baseline *base, struct feed_counts *ret, struct err *reterr);
 /* One incremental or full export of a project for one company, driven to a downloaded package file; resumable by feed_run. */
 enum ec feed_export(struct map_ctx *m, const char *project, struct cell company, char **ret_path, struct arena *a,
                     struct err *reterr);

@@ -253,8 +253,8 @@ enum ec live_dv(struct map_ctx *m, struct dict *d, const struct cell *key_cells,
     if (!cell_blank(id_or_absent)) {
         bool found = false;
 
-        rc = dv_get(m->pair->app->dv, cell_cstr(a, m->b->table->set), id_or_absent, live_dv_select(m, a), a,
-                    &o.found, &found, reterr);
+        rc = dv_get(m->pair->app->dv, cell_cstr(a, m->b->table->set), id_or_absent, live_dv_select(m, a), a, &o.found,
+                    &found, reterr);
         if (!found)
             o.found = NULL;
     } else if (key_filter(m, d, key_cells, &filter, a)) {

@@ -166,7 +166,8 @@ static void merge_one_side(struct merging *m)
         o->why = at_fno ? "created in F&O" : "created in Dataverse";
         return;
     }
-    if (in->word && (in->word == WORD_FNO) == at_fno) { /* the side that has it is right: it comes back on the other */
+    if (in->word &&
+        (in->word == WORD_FNO) == at_fno) { /* the side that has it is right: it comes back on the other */
         o->by_word = true;
         create_there(m, row, at_fno);
         o->why = "made again, as a person decided";

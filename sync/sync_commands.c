@@ -37,6 +37,8 @@ static const struct option_def DIFF_OPTIONS[] = {
 };
 static const struct option_def SYNC_OPTIONS[] = { { "--once", NULL, "one round, then end (the default)" },
                                                   { "--follow", NULL, "rounds until stopped, every poll_seconds" },
+                                                  { "--dry-run", NULL,
+                                                    "read, merge, say what would be written, write nothing" },
                                                   { "--map-state", "stopped", "as for migrate" },
                                                   { 0 } };
 static const struct option_def WAIVE_OPTIONS[] = {
@@ -53,6 +55,11 @@ static const struct option_def WAIVE_DROP_OPTIONS[] = {
     { "--ended", NULL, "all of the map whose last day has passed" },
     { 0 }
 };
+static const struct option_def CONFLICTS_OPTIONS[] = { { "--open", NULL, "only what waits for a person" }, { 0 } };
+static const struct option_def RESOLVE_OPTIONS[] = { { "--take", "fno|dataverse", "the side that is right (needed)" },
+                                                     { "--all", NULL,
+                                                       "every record of the map that waits for a person" },
+                                                     { 0 } };
 static const struct option_def CLOSE_OPTIONS[] = { { "--reason", "TEXT", "why (kept in the gate's log)" }, { 0 } };
 static const struct option_def DOCTOR_OPTIONS[] = {
     { "--offline", NULL, "only what can be checked without the services" }, { 0 }
@@ -242,7 +249,28 @@ const struct command SYNC_COMMANDS[] = {
       .summary = "fields that both sides changed",
       .run = cmd_conflicts_list,
       .needs = NEED_WORKSPACE | NEED_STORE,
+      .options = CONFLICTS_OPTIONS,
       .max_args = -1 },
+    { .name = "conflicts show",
+      .args = "MAP KEY",
+      .summary = "one record: why it waits, and every conflict it ever had",
+      .run = cmd_conflicts_show,
+      .needs = NEED_WORKSPACE | NEED_STORE,
+      .min_args = 2,
+      .max_args = 2 },
+    { .name = "conflicts resolve",
+      .args = "MAP [KEY]",
+      .summary = "say which side is right; the next sync obeys",
+      .run = cmd_conflicts_resolve,
+      .needs = NEED_WORKSPACE | NEED_STORE | NEED_LOCK,
+      .options = RESOLVE_OPTIONS,
+      .details =
+          "Fields that both sides changed are taken from the side named; the other fields are merged as always. "
+          "Where one "
+          "side has no record (deleted, left the filter), the side named is right, too: the record is made again, or "
+          "deleted on the other side. A halted or refused record (KEY needed) is looked at again.",
+      .min_args = 1,
+      .max_args = 2 },
     { .name = "parked",
       .args = "[MAP..]",
       .summary = "records that wait for a parent row or a person",

@@ -24,6 +24,8 @@ enum ec cmd_gate_show(struct app *app, struct err *reterr);
 enum ec cmd_gate_close(struct app *app, struct err *reterr);
 enum ec cmd_sync(struct app *app, struct err *reterr); /* cmd_sync.c */
 enum ec cmd_conflicts_list(struct app *app, struct err *reterr);
+enum ec cmd_conflicts_show(struct app *app, struct err *reterr);
+enum ec cmd_conflicts_resolve(struct app *app, struct err *reterr);
 enum ec cmd_parked(struct app *app, struct err *reterr);
 enum ec cmd_status(struct app *app, struct err *reterr); /* cmd_status.c */
 enum ec cmd_history(struct app *app, struct err *reterr);

@@ -53,6 +53,10 @@ enum ec baseline_put(struct map_ctx *m, struct digest key, struct cell key_text,
 enum ec baseline_each(struct baseline *b,
                       enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr),
                       void *arg, struct err *reterr);
+/* Those of them that the set of keys does not hold. */
+enum ec baseline_missing(struct baseline *b, struct leaf_file *seen,
+                         enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr),
+                         void *arg, struct err *reterr);
 /* Feed positions: side dataverse (delta link) or fno (per company: the execution that set the position). NULL = none. */
 enum ec cursor_set(struct map_ctx *m, const char *side, const char *company, const char *value, struct err *reterr);
 enum ec cursor_get(struct map_ctx *m, const char *side, const char *company, struct arena *a, char **ret,

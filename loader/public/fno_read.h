@@ -8,11 +8,12 @@
 #include "erp/odata.h"
 #include "loader/public/source.h"
 
-struct fno_counts {
-    uint64_t rows, excluded, faults;
-};
 /* cells: shape->n of them, alive during the call. */
 typedef enum ec fno_row_fn(void *arg, const struct cell *cells, struct cell company, struct err *reterr);
+struct fno_counts {
+    uint64_t rows, excluded, faults;
+    fno_row_fn *left; /* given by the caller, or NULL: gets rows outside of the filter or companies as well */
+};
 enum ec fno_scan_rows(struct map_ctx *m, const struct fno_shape *shape, struct cell company, fno_row_fn *fn,
                       void *arg, struct fno_counts *counts, struct err *reterr);
 enum ec fno_package_rows(struct map_ctx *m, const struct fno_shape *shape, const char *path, struct cell company,

@@ -88,6 +88,9 @@ enum ec erp_project_exists(struct erp *e, const char *name, bool *ret, struct er
  * exports another entity, or with another refresh type, is EC_GUARD and stays as it is.
  */
 enum ec erp_project_ensure(struct erp *e, const struct erp_project *p, struct err *reterr);
+/* The description of a project (at most 60 characters), in `a`; NULL = there is no such project. */
+enum ec erp_project_description(struct erp *e, const char *name, struct arena *a, char **ret, struct err *reterr);
+enum ec erp_project_describe(struct erp *e, const char *name, const char *text, struct err *reterr);
 /* ExportToPackage; as erp_import(), sent once. */
 enum ec erp_export(struct erp *e, const char *project, const char *package_name, const char *execution_id,
                    const char *company, struct err *reterr);

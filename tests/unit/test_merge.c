@@ -68,8 +68,11 @@ static const struct {
       "kabp", 0, 0 },
     { "cleared in F&O", "kabo", "k-bo", "kabo", MERGE_MASTER, MERGE_NOTHING, MERGE_UPDATE, "", "A", "k-bo", 0, 0 },
     { "created in F&O", NULL, "kabo", NULL, MERGE_MASTER, MERGE_NOTHING, MERGE_CREATE, "", "KEYABO", "kabo", 0, 0 },
-    { "created in Dataverse", NULL, NULL, "kabo", MERGE_MASTER, MERGE_CREATE, MERGE_NOTHING, "KEYAB", "", "kabo", 0,
+    /* what does not flow to F&O is blank there, and blank in the base: it is not taken for F&O's own edit */
+    { "created in Dataverse", NULL, NULL, "kabo", MERGE_MASTER, MERGE_CREATE, MERGE_NOTHING, "KEYAB", "", "kab-", 0,
       0 },
+    { "created on both sides, each with its own half", NULL, "ka-o", "k-bo", MERGE_MASTER, MERGE_UPDATE, MERGE_UPDATE,
+      "B", "A", "kabo", 0, 0 },
     { "created alike on both sides", NULL, "kabo", "kabo", MERGE_MASTER, MERGE_NOTHING, MERGE_NOTHING, "", "", "kabo",
       0, 0 },
     { "created differently on both sides", NULL, "kxbo", "kybo", MERGE_MASTER, MERGE_NOTHING, MERGE_UPDATE, "", "A",
@@ -123,6 +126,51 @@ static void table(void **state)
     }
 }
 
+/* A person's word about one record. */
+static void a_word_decides(void **state)
+{
+    static const struct {
+        const char *name, *base, *fno, *dv;
+        enum merge_word word;
+        enum merge_action to_fno, to_dv;
+        const char *merged;
+    } WORDS[] = {
+        { "field, F&O is right", "kabo", "kaxo", "kayo", WORD_FNO, MERGE_NOTHING, MERGE_UPDATE, "kaxo" },
+        { "field, Dataverse is right", "kabo", "kxbo", "kybo", WORD_DV, MERGE_UPDATE, MERGE_NOTHING, "kybo" },
+        { "deleted and changed, the change is right", "kabo", "kxbo", NULL, WORD_FNO, MERGE_NOTHING, MERGE_CREATE,
+          "kxbo" },
+        { "deleted and changed, the deletion is right", "kabo", "kxbo", NULL, WORD_DV, MERGE_DELETE, MERGE_NOTHING,
+          NULL },
+        { "deleted, and should not have been", "kabo", NULL, "kabo", WORD_DV, MERGE_CREATE, MERGE_NOTHING, "kab-" },
+    };
+
+    (void)state;
+    make_binding();
+    for (size_t i = 0; i < COUNT(WORDS); i++) {
+        struct cell base[4], fno[4], dv[4];
+        struct merge_in in = { .b = &binding,
+                               .base = record(WORDS[i].base, base),
+                               .fno = record(WORDS[i].fno, fno),
+                               .dv = record(WORDS[i].dv, dv),
+                               .rule = MERGE_QUEUE,
+                               .word = WORDS[i].word };
+        struct merge_out o;
+        struct arena a = { 0 };
+
+        merge_record(&in, &a, &o);
+        CHECK(o.to_fno == WORDS[i].to_fno && o.to_dv == WORDS[i].to_dv, "%s", WORDS[i].name);
+        CHECK(!o.merged == !WORDS[i].merged, "%s", WORDS[i].name);
+        for (size_t k = 0; o.merged && k < 4; k++)
+            CHECK(WORDS[i].merged[k] == '-' ? cell_absent(o.merged[k])
+                                            : cell_eq(o.merged[k], (struct cell){ WORDS[i].merged + k, 1 }),
+                  "%s, field %zu", WORDS[i].name, k);
+        CHECK(!o.delete_update, "%s", WORDS[i].name);
+        for (size_t k = 0; k < o.n_conflicts; k++)
+            CHECK(!o.conflicts[k].open && !strcmp(o.conflicts[k].rule, "resolve"), "%s", WORDS[i].name);
+        arena_release(&a);
+    }
+}
+
 static void newest_needs_more_than_the_skew(void **state)
 {
     static const struct {
@@ -160,7 +208,8 @@ static void newest_needs_more_than_the_skew(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(table), cmocka_unit_test(newest_needs_more_than_the_skew) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(table), cmocka_unit_test(a_word_decides),
+                                        cmocka_unit_test(newest_needs_more_than_the_skew) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

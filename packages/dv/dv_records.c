@@ -4,7 +4,7 @@
  * refused when it has already been done, a creation carries an id chosen by us and is refused as a duplicate; in each
  * case the caller reads the row again and sees what is so.
  */
-#include "dv/records.h"
+#include "dv/dv_records.h"
 #include "base/step.h"
 #include "dv/dv_parts.h"
 
@@ -157,8 +157,8 @@ static void settle_batch(const struct writing *w, struct group *g, const struct 
     size_t n = 0;
     bool complete = false;
 
-    if (!boundary || dv_batch_parse(boundary, strbuf_str(&r->body), r->body.len, BATCH_OPS * 2, &a, &parts, &n,
-                                    &complete, &e))
+    if (!boundary ||
+        dv_batch_parse(boundary, strbuf_str(&r->body), r->body.len, BATCH_OPS * 2, &a, &parts, &n, &complete, &e))
         n = 0;
     for (size_t i = 0; i < g->n; i++)
         g->ops[i].rc = err_set(&g->ops[i].err, EC_NET, "$batch: the answer holds nothing about this row");

@@ -1,4 +1,4 @@
-#include "erp/records.h"
+#include "erp/erp_records.h"
 #include "base/step.h"
 #include "erp/erp_parts.h"
 

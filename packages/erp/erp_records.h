@@ -1,11 +1,11 @@
 /*
- * records.h -- many single records of one F&O entity set side by side: each read or written by itself, each with its own outcome.
+ * erp_records.h -- many single records of one F&O entity set side by side: each read or written by itself, each with its own outcome.
  * Layer: erp. As odata.h; the governor of the session decides how many are under way. A key occurs once among the operations of
  * one call: nothing is said about their order. Errors: per operation in `err`; erp_records() itself fails only when it was
  * stopped (operations not started then have rc EC_STOPPED). Threads: one.
  */
-#ifndef ERP_RECORDS_H
-#define ERP_RECORDS_H
+#ifndef ERP_ERP_RECORDS_H
+#define ERP_ERP_RECORDS_H
 
 #include "erp/odata.h"
 

@@ -1,12 +1,12 @@
 /*
- * records.h -- many single rows of one Dataverse table written side by side, each under its own condition and with its own outcome.
+ * dv_records.h -- many single rows of one Dataverse table written side by side, each under its own condition and with its own outcome.
  * Layer: dv. Few rows go as one request each; DV_IN_BATCHES puts up to 100 conditional requests into a $batch with
  * continue-on-error ("Execute batch operations using the Web API"): bulk messages know no If-Match. An id occurs once among
  * the operations of one call. Errors: per operation; dv_records() itself fails only when it was stopped (operations not
  * started then have rc EC_STOPPED). A batch whose answer was lost: its operations have rc EC_NET. Threads: one.
  */
-#ifndef DV_RECORDS_H
-#define DV_RECORDS_H
+#ifndef DV_DV_RECORDS_H
+#define DV_DV_RECORDS_H
 
 #include "dv/dv.h"
 
