@@ -184,21 +184,21 @@ struct proving_cells {
     uint64_t n;
 };
 
-static enum ec changed_cell(void *arg, const struct source_place *place, struct cell key, struct cell field,
-                            struct cell source, struct cell fno, struct err *reterr)
+static enum ec changed_cell(void *arg, const struct proof_cell *cell, struct err *reterr)
 {
     struct proving_cells *p = arg;
     struct json *v;
 
     (void)reterr;
-    if (++p->n > MAX_LISTED)
+    if (!strcmp(cell->class, "defaulted") || ++p->n > MAX_LISTED)
         return EC_OK;
     v = out_object(&p->c->out, p->list, NULL);
-    out_int(&p->c->out, v, "line", (int64_t)place->line);
-    out_cell(&p->c->out, v, "key", key);
-    out_cell(&p->c->out, v, "field", field);
-    out_cell(&p->c->out, v, "source", source);
-    out_cell(&p->c->out, v, "fno", fno);
+    out_str(&p->c->out, v, "class", cell->class);
+    out_int(&p->c->out, v, "line", (int64_t)cell->place.line);
+    out_cell(&p->c->out, v, "key", cell->key);
+    out_cell(&p->c->out, v, "field", cell->field);
+    out_cell(&p->c->out, v, "source", cell->source);
+    out_cell(&p->c->out, v, "fno", cell->fno);
     return EC_OK;
 }
 
@@ -215,7 +215,7 @@ static enum ec put_proof(struct certificate *c, struct map_ctx *m, struct json *
     enum ec rc = EC_OK;
 
     if (file && file_exists(file)) {
-        p.list = out_array(&c->out, differences, "changed_in_fno");
+        p.list = out_array(&c->out, differences, "source");
         rc = proof_source(m, run_id, fno, changed_cell, &p, &n, reterr);
         v = out_object(&c->out, map, "source");
         out_str(&c->out, v, "file", m->cfg->source);
@@ -223,7 +223,7 @@ static enum ec put_proof(struct certificate *c, struct map_ctx *m, struct json *
         out_int(&c->out, v, "rows", (int64_t)n.rows);
         out_int(&c->out, v, "kept_cells", (int64_t)n.kept);
         out_int(&c->out, v, "defaulted_cells", (int64_t)n.defaulted_cells);
-        out_int(&c->out, v, "changed_cells", (int64_t)p.n);
+        out_int(&c->out, v, "changed_cells", (int64_t)n.changed_cells);
         out_int(&c->out, v, "changed_rows", (int64_t)n.changed_rows);
         out_int(&c->out, v, "missing_rows", (int64_t)n.missing_rows);
     }

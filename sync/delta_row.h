@@ -17,6 +17,7 @@ void delta_key_octets(struct digest key, char ret[static 16]);
 struct digest delta_key_digest(const char octets[static 16]);
 void delta_count(struct diff_counts *c, const char *class, int64_t add);
 const char *delta_sign(const char *class);
+bool delta_is_red(const char *class); /* drift: differ, only_*, error (diff_print.c) */
 struct diff_counts *diff_company(struct diff_result *res, struct cell company);
 
 /* Reading the stored delta in key order of the file; rows live until the next call. */

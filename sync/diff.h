@@ -34,14 +34,18 @@ enum ec diff_recheck(struct map_ctx *m, struct dict *d, uint64_t max, struct dif
 
 /*
  * Proof source <-> F&O over a load's source leaf file: per landed row, supplied cells kept, defaulted (blank became a value)
- * or changed; changed cells go to the map's exceptions-like table through `changed`.
+ * or changed. Each that was not kept is told, and each row that is missing in F&O.
  */
 struct proof_counts {
-    uint64_t rows, kept, defaulted_cells, defaulted_rows, changed_rows, missing_rows;
+    uint64_t rows, kept, defaulted_cells, defaulted_rows, changed_cells, changed_rows, missing_rows;
 };
-enum ec proof_source(struct map_ctx *m, int64_t run_id, const struct snapshot *fno,
-                     enum ec (*changed)(void *arg, const struct source_place *place, struct cell key,
-                                        struct cell field, struct cell source, struct cell fno, struct err *reterr),
-                     void *arg, struct proof_counts *ret, struct err *reterr);
+struct proof_cell {
+    const char *class; /* changed | defaulted | missing */
+    struct source_place place;
+    struct cell key, field, source, fno; /* missing: no field */
+};
+typedef enum ec proof_fn(void *arg, const struct proof_cell *c, struct err *reterr);
+enum ec proof_source(struct map_ctx *m, int64_t run_id, const struct snapshot *fno, proof_fn *tell, void *arg,
+                     struct proof_counts *ret, struct err *reterr);
 
 #endif

@@ -116,15 +116,16 @@ static enum ec hand_over(struct migrating *g, struct map_ctx *m, const struct sn
     return rc;
 }
 
-static enum ec changed_cell(void *arg, const struct source_place *place, struct cell key, struct cell field,
-                            struct cell source, struct cell fno, struct err *reterr)
+static enum ec changed_cell(void *arg, const struct proof_cell *c, struct err *reterr)
 {
     struct map_ctx *m = arg;
 
     (void)reterr;
-    log_warn("proof", "%s: line %llu, '" CELL_FMT "': F&O changed " CELL_FMT " from '" CELL_FMT "' to '" CELL_FMT "'",
-             m->cfg->alias, (unsigned long long)place->line, CELL_ARG(key), CELL_ARG(field), CELL_ARG(source),
-             CELL_ARG(fno));
+    if (!strcmp(c->class, "changed"))
+        log_warn("proof",
+                 "%s: line %llu, '" CELL_FMT "': F&O changed " CELL_FMT " from '" CELL_FMT "' to '" CELL_FMT "'",
+                 m->cfg->alias, (unsigned long long)c->place.line, CELL_ARG(c->key), CELL_ARG(c->field),
+                 CELL_ARG(c->source), CELL_ARG(c->fno));
     return EC_OK;
 }
 

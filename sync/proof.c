@@ -8,8 +8,7 @@ struct proving {
     int64_t run_id;
     struct fno_shape shape;
     struct proof_counts c;
-    enum ec (*changed)(void *arg, const struct source_place *place, struct cell key, struct cell field,
-                       struct cell source, struct cell fno, struct err *reterr);
+    proof_fn *tell; /* NULL = nobody asks */
     void *arg;
 };
 
@@ -25,10 +24,29 @@ static enum ec did_not_land(struct proving *p, uint64_t row_no, bool *ret, struc
     return query_done(q, reterr);
 }
 
+static enum ec tell(struct proving *p, const char *class, const struct source_place *place,
+                    const struct leaf_pair *pair, size_t field, struct err *reterr)
+{
+    bool row = !strcmp(class, "missing");
+    struct proof_cell c = { .class = class,
+                            .place = *place,
+                            .field = row ? CELL_ABSENT : p->shape.names[field],
+                            .source = row ? CELL_ABSENT : pair->a.cells[field],
+                            .fno = row ? CELL_ABSENT : pair->b.cells[field] };
+    struct arena a = { 0 };
+    enum ec rc;
+
+    if (!p->tell)
+        return EC_OK;
+    c.key = bind_key_text(p->m->b, pair->a.cells, &a);
+    rc = p->tell(p->arg, &c, reterr);
+    arena_release(&a);
+    return rc;
+}
+
 static enum ec one_row(struct proving *p, const struct leaf_pair *pair, struct err *reterr)
 {
     struct source_place place;
-    struct arena a = { 0 };
     bool out, defaulted = false, changed = false;
     enum ec rc;
 
@@ -39,7 +57,7 @@ static enum ec one_row(struct proving *p, const struct leaf_pair *pair, struct e
     p->c.rows++;
     if (!pair->in_b) {
         p->c.missing_rows++;
-        return EC_OK;
+        return tell(p, "missing", &place, pair, 0, reterr);
     }
     for (size_t i = 0; i < p->shape.n && !rc; i++) {
         struct cell was = pair->a.cells[i], is = pair->b.cells[i];
@@ -51,25 +69,22 @@ static enum ec one_row(struct proving *p, const struct leaf_pair *pair, struct e
         } else if (cell_blank(was)) {
             p->c.defaulted_cells++;
             defaulted = true;
+            rc = tell(p, "defaulted", &place, pair, i, reterr);
         } else {
+            p->c.changed_cells++;
             changed = true;
-            if (p->changed)
-                rc = p->changed(p->arg, &place, bind_key_text(p->m->b, pair->a.cells, &a), p->shape.names[i], was, is,
-                                reterr);
+            rc = tell(p, "changed", &place, pair, i, reterr);
         }
     }
     p->c.defaulted_rows += defaulted;
     p->c.changed_rows += changed;
-    arena_release(&a);
     return rc;
 }
 
-enum ec proof_source(struct map_ctx *m, int64_t run_id, const struct snapshot *fno,
-                     enum ec (*changed)(void *arg, const struct source_place *place, struct cell key,
-                                        struct cell field, struct cell source, struct cell fno, struct err *reterr),
-                     void *arg, struct proof_counts *ret, struct err *reterr)
+enum ec proof_source(struct map_ctx *m, int64_t run_id, const struct snapshot *fno, proof_fn *tell_, void *arg,
+                     struct proof_counts *ret, struct err *reterr)
 {
-    struct proving p = { .m = m, .run_id = run_id, .changed = changed, .arg = arg };
+    struct proving p = { .m = m, .run_id = run_id, .tell = tell_, .arg = arg };
     struct arena a = { 0 };
     struct leaf_file *source = NULL, *target = NULL;
     struct leaf_walk *w = NULL;

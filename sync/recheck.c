@@ -150,6 +150,12 @@ static enum ec drop_delta(struct map_ctx *m, const struct delta_row *d, struct e
     return rc;
 }
 
+/* There, but the map's filter or companies leave it out. */
+static bool outside(const struct live_row *r)
+{
+    return r->raw && !r->cells;
+}
+
 static enum ec recheck_one(struct map_ctx *m, struct dict *d, const struct delta_row *row, struct diff_result *res,
                            struct err *reterr)
 {
@@ -185,6 +191,10 @@ static enum ec recheck_one(struct map_ctx *m, struct dict *d, const struct delta
         now.dv_id = dv.id;
         now.note = "changed after the snapshot began";
         move(res, row, now.class, false);
+        rc = delta_put(m, &now, reterr);
+    } else if (outside(&fno) || outside(&dv)) {
+        now.note = outside(&dv) ? "Dataverse has the row outside of the map's filter: it left it"
+                                : "F&O has the row outside of the map's filter: it left it";
         rc = delta_put(m, &now, reterr);
     }
 out:

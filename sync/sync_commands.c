@@ -29,8 +29,9 @@ static const struct option_def SNAPSHOT_OPTIONS[] = { { "--side", "fno|dataverse
                                                         "how F&O is read (default odata)" },
                                                       { 0 } };
 static const struct option_def DIFF_OPTIONS[] = {
-    { "--format", "signs|jsonl|csv", "how keys are printed (default signs)" },
+    { "--format", "signs|jsonl|csv|html", "how keys are printed (default signs)" },
     { "--against", "source", "compare the loaded source files with F&O instead of F&O with Dataverse" },
+    { "--defaulted", NULL, "with --against source: blank cells that F&O filled, too" },
     { "--stored", NULL, "print the last comparison instead of making one" },
     { "--recheck", "N", "read up to N differing keys again before they count (default 0)" },
     { 0 }

@@ -63,6 +63,40 @@ cp waivers.csv "$W/before.csv"
 run 0 "waive again" waive customers 'usmf|C-0000002' --field ORGANIZATIONNAME --reason "Named by sales, ticket 12" --until 2099-12-31 --by "J. Meyer"
 result "changes no octet" $(cmp -s waivers.csv "$W/before.csv"; echo $?)
 
+# --- the forms of a delta ---
+cp waivers.csv "$W/waivers.keep" && rm waivers.csv
+admin POST /dataverse/rows '{"table":"account","company":"USMF","key":{"accountnumber":"C-0000005"},"values":{"name":"<script>alert(1)</script> & \"x\", a;b"}}' >/dev/null
+admin POST /dataverse/rows '{"table":"account","company":"USMF","key":{"accountnumber":"C-0000006"},"values":{"customertypecode":5}}' >/dev/null
+run 9 "signs" diff customers --recheck 100
+has "a row that left the filter is named so" "+ usmf|C-0000006  (Dataverse has the row outside of the map's filter: it left it)" "$W/out"
+run 9 "JSON lines" diff customers --stored --format jsonl
+same "a line per key" 4 "$(wc -l <"$W/out" | tr -d ' ')"
+same "each is JSON, with its class" 3 "$(sqlite3 :memory: "create table l(t); .mode ascii" ".separator \x01 \n" ".import $W/out l" "select count(*) from l where t ->> '$.class' = 'differ'" 2>/dev/null || grep -c '"class":"differ"' "$W/out")"
+run 9 "CSV" diff customers --stored --format csv
+has "the value as it is" '"<script>alert(1)</script> & ""x"", a;b"' "$W/out"
+run 9 "HTML" diff customers --stored --format html
+has "is one whole page" "</html>" "$W/out"
+has "in which texts are escaped" "&lt;script&gt;alert(1)&lt;/script&gt;" "$W/out"
+has_not "and run nothing" "<script" "$W/out"
+has_not "and load nothing" "://" "$W/out"
+run 2 "a format that is none" diff customers --format pdf
+admin POST /fno/rows '{"entity":"Customers V3","company":"usmf","values":{"CUSTOMERACCOUNT":"C-0000007","ORGANIZATIONNAME":"Changed after the load"}}' >/dev/null
+admin POST /fno/rows '{"entity":"Customers V3","company":"usmf","values":{"CUSTOMERACCOUNT":"C-0000008"},"delete":true}' >/dev/null
+run 9 "against the source" diff customers --against source --format csv
+has "a changed cell with its line" "Changed after the load" "$W/out"
+same "a missing row" 1 "$(grep -c '^customers,missing,' "$W/out")"
+run 9 "against the source, all" diff customers --against source --defaulted --format html
+has "with what F&O filled in" "defaulted" "$W/out"
+run 9 "and as signs" diff customers --against source
+has "with a sum" "1 rows missing" "$W/out"
+cp "$W/waivers.keep" waivers.csv
+admin POST /dataverse/rows '{"table":"account","company":"USMF","key":{"accountnumber":"C-0000006"},"values":{"customertypecode":3}}' >/dev/null
+admin POST /dataverse/rows '{"table":"account","company":"USMF","key":{"accountnumber":"C-0000008"},"delete":true}' >/dev/null
+rm waivers.csv
+drift C-0000005 name "$(admin GET '/fno/row?entity=Customers%20V3&company=usmf&key=C-0000005' | sed 's/.*"ORGANIZATIONNAME":"\([^"]*\)".*/\1/')"
+drift C-0000007 name "Changed after the load"
+cp "$W/waivers.keep" waivers.csv
+
 # --- certificate ---
 openssl genpkey -algorithm ed25519 -out "$W/key.pem" 2>/dev/null && openssl pkey -in "$W/key.pem" -pubout -out "$W/public.pem" 2>/dev/null
 openssl genpkey -algorithm ed25519 -out "$W/other.pem" 2>/dev/null
