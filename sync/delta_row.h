@@ -4,6 +4,9 @@
 
 #include "sync/verdict.h"
 
+/* Ends the note of a row that one side has outside of the map's filter or companies. */
+#define DELTA_LEFT "outside of the map's filter: it left it"
+
 struct delta_row {
     char key_octets[16]; /* key digest, big-endian */
     struct cell key, company;

@@ -193,8 +193,7 @@ static enum ec recheck_one(struct map_ctx *m, struct dict *d, const struct delta
         move(res, row, now.class, false);
         rc = delta_put(m, &now, reterr);
     } else if (outside(&fno) || outside(&dv)) {
-        now.note = outside(&dv) ? "Dataverse has the row outside of the map's filter: it left it"
-                                : "F&O has the row outside of the map's filter: it left it";
+        now.note = outside(&dv) ? "Dataverse has the row " DELTA_LEFT : "F&O has the row " DELTA_LEFT;
         rc = delta_put(m, &now, reterr);
     }
 out:

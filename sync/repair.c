@@ -1,7 +1,6 @@
 #include "sync/repair.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "erp/odata.h"
 #include "sync/delta_row.h"
 
 #include <stdio.h>
@@ -21,9 +20,16 @@ struct repairing {
     struct arena a;
 };
 
+/* A field of one direction goes that way whoever is the master: the map knows no other. */
 static bool flows_to_dv(const struct bound_field *f)
 {
-    return f->kind != BOUND_COMPANY && !f->key && map_dir_to_dv(f->dir) && f->master == MASTER_FNO;
+    return f->kind != BOUND_COMPANY && !f->key && map_dir_to_dv(f->dir) &&
+           (!map_dir_to_fno(f->dir) || f->master == MASTER_FNO);
+}
+
+bool repair_left_filter(const struct delta_row *row)
+{
+    return strstr(row->note, DELTA_LEFT) != NULL;
 }
 
 /* Our own rows: under the id that follows from their key, or in the base. */
@@ -129,6 +135,11 @@ static enum ec next_row(void *ctx, struct dvload_row *ret, bool *ret_more, struc
             p->c->outside += p->first;
             continue;
         }
+        if (!row.dv &&
+            (repair_left_filter(&row) || (p->scope && p->scope->master_only && p->m->cfg->master_dataverse))) {
+            p->c->left_alone += p->first;
+            continue;
+        }
         if (!row.dv) { /* only in F&O: created */
             ret->fields = new_fields(p, &row);
             return EC_OK;
@@ -218,84 +229,5 @@ enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *
                  (unsigned long long)ret->written.linked,
                  (unsigned long long)(ret->written.refused + ret->refused_existing),
                  (unsigned long long)ret->written.parked);
-    return rc;
-}
-
-/* ---- towards F&O ---- */
-
-static enum ec one_fno(struct map_ctx *m, const struct run *run, const struct delta_row *row,
-                       struct repair_fno_counts *c, struct err *reterr)
-{
-    const struct binding *b = m->b;
-    struct arena a = { 0 };
-    struct strbuf body = STRBUF(0);
-    struct jsonw w = { .out = &body };
-    struct cell key[32];
-    int differ[512];
-    size_t n = diff_fields(b, row->fno, row->dv, differ, COUNT(differ)), any = 0;
-    struct err why = { 0 };
-    enum ec rc = EC_OK;
-
-    jw_begin(&w, '{');
-    for (size_t i = 0; i < n && i < COUNT(differ); i++) {
-        const struct bound_field *f = &b->fields[differ[i]];
-        struct cell literal;
-        const char *text;
-
-        if (!f->f || f->key || !map_dir_to_fno(f->dir) || f->master != MASTER_DV)
-            continue;
-        if (!bind_to_fno_json(b, differ[i], row->dv[differ[i]], &a, &literal, &text))
-            continue;
-        jw_namec(&w, f->f->property);
-        jw_raw(&w, literal);
-        any++;
-    }
-    jw_end(&w, '}');
-    if (any) {
-        (void)fno_key_of(m, row->fno, &a, key, COUNT(key));
-        rc = erp_update(m->pair->app->erp, b->entity, b->striped ? row->fno[0] : CELL_ABSENT, key,
-                        (struct cell){ body.buf, body.len }, CELL_ABSENT, &why);
-        if (rc == EC_FNO || rc == EC_NOTFOUND || rc == EC_CONFLICT) {
-            struct exception e = { .side = "fno",
-                                   .row_no = -1,
-                                   .line = -1,
-                                   .offset = -1,
-                                   .key = row->key,
-                                   .state = "rejected",
-                                   .stage = "write",
-                                   .message = cell_of(why.msg) };
-
-            c->refused++;
-            rc = exception_add(m, run->id, &e, reterr);
-        } else if (rc && reterr) {
-            *reterr = why;
-        } else {
-            c->updated++;
-        }
-    }
-    strbuf_release(&body);
-    arena_release(&a);
-    return rc;
-}
-
-enum ec repair_fno(struct map_ctx *m, const struct run *run, struct repair_fno_counts *ret, struct err *reterr)
-{
-    struct delta_reader *r = NULL;
-    struct delta_row row;
-    bool more = true;
-    uint64_t done = 0;
-    enum ec rc = delta_reader_new(m, "class = 'differ' and fno is not null and dataverse is not null", &r, reterr);
-
-    *ret = (struct repair_fno_counts){ 0 };
-    while (!rc && more) {
-        rc = delta_reader_next(r, &row, &more, reterr);
-        if (!rc && more)
-            rc = one_fno(m, run, &row, ret, reterr);
-        progress_update(&m->pair->app->out, m->cfg->alias, "repair F&O", (int64_t)++done, -1, "");
-        if (!rc && stop_requested())
-            rc = err_set(reterr, EC_STOPPED, "stopped while repairing map '%s'", m->cfg->alias);
-    }
-    progress_clear(&m->pair->app->out);
-    delta_reader_free(r);
     return rc;
 }

@@ -152,13 +152,20 @@ const struct command SYNC_COMMANDS[] = {
       .max_args = 2 },
     { .name = "repair",
       .args = "MAP",
-      .summary = "bring Dataverse to F&O's state where it differs",
+      .summary = "bring each side to its master's state where it differs",
       .run = cmd_repair,
       .needs = ONLINE | NEED_CONSENT,
       .options = WRITE_OPTIONS,
-      .details = "Compares, then writes what differs: fields that flow to Dataverse and whose master is F&O in bulk, "
-                 "fields whose master is "
-                 "Dataverse record by record into F&O. Deletes nothing. Compares again and stores the verdict.",
+      .details =
+          "Compares, then writes what differs: each field where its direction allows and, where both do, away from "
+          "its "
+          "master; rows that are missing on the side that is not the map's master are created there. Into Dataverse "
+          "in "
+          "bulk, into F&O record by record with the version that was compared. Rows that the master does not have "
+          "are "
+          "deleted only with deletes = apply (mark: made inactive in Dataverse), and only if no company loses more "
+          "than max_delete of the base's rows (never fewer than 10): else status 13, and nothing is written. Rows "
+          "that left the filter, wait or are waived stay. Compares again and stores the verdict.",
       .min_args = 1,
       .max_args = 1 },
     { .name = "adopt",
