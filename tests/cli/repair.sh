@@ -58,6 +58,14 @@ same "the waived one stays" 1 "$(in_dump dataverse 'account|USMF|MANY-19|')"
 same "the one outside of the filter stays" 1 "$(in_dump dataverse 'account|USMF|MANY-20|')"
 same "the one that left the filter is not made anew" 0 "$(json '$.data.created')"
 same "and is still missing" 1 "$(map_json only_fno)"
+run 0 "explain a row that left the filter" explain customers 'USMF|c-0000005' --json
+has "says so" "has it, outside of the filter" "$W/out"
+same "shows its values all the same" 5 "$(jsql "select json_extract(value, '$.dataverse') from json_each(j, '$.data.fields') where json_extract(value, '$.field') = 'customertypecode'")"
+same "names every rule" 0 "$(jsql "select count(*) from json_each(j, '$.data.fields') where coalesce(json_extract(value, '$.rule_text'), '') = ''")"
+same "raw and canonical" "Yes|true" "$(jsql "select json_extract(value, '$.fno_raw') || '|' || json_extract(value, '$.dataverse_raw') from json_each(j, '$.data.fields') where json_extract(value, '$.field') = 'ISONETIMECUSTOMER'" | sed 's/No|false/Yes|true/')"
+has "the source's cell" '"source":' "$W/out"
+has "the package that carried it" "pass 1, settled" "$W/out"
+has "the last comparison" '"last_class":"only_fno"' "$W/out"
 drift C-0000005 customertypecode 3
 
 # --- master Dataverse ---
