@@ -128,8 +128,12 @@ enum ec verdict_store(struct map_ctx *m, int64_t run_id, enum verdict_word v, co
         enum gate_state g;
         char reason[400];
 
+        bool waits = false;
+
         rc = gate_read(m, &g, reason, reterr);
-        if (!rc && g == GATE_OPEN) {
+        if (!rc)
+            rc = gate_waits_for_rules(m, &waits, reterr);
+        if (!rc && (g == GATE_OPEN || waits)) {
             snprintf(reason, sizeof(reason), "the verdict of %s is %s", now, verdict_name(v));
             rc = gate_close(m, reason, reterr);
         }
