@@ -228,3 +228,17 @@ out:
     arena_release(&a);
     return rc;
 }
+
+const struct fno_field *fno_modified_field(const struct map_ctx *m)
+{
+    static const char *const NAMES[] = { "ModifiedDateTime", "LastModifiedDateTime", "ModifiedDateTime1" };
+
+    for (size_t n = 0; n < COUNT(NAMES); n++)
+        for (size_t i = 0; i < m->b->entity->n; i++) {
+            const struct fno_field *f = &m->b->entity->fields[i];
+
+            if (f->type == FNO_UTCDATETIME && cell_ieq(f->property, cell_of(NAMES[n])))
+                return f;
+        }
+    return NULL;
+}

@@ -158,6 +158,9 @@ static bool deletion(struct applying *p, struct item *it)
     } else if (p->deletes_held) {
         item_hold(it, "conflict",
                   cell_cstr(&it->a, cell_printf(&it->a, "%s, and more deletions wait than max_delete allows", why)));
+    } else if (p->m->cfg->deletes == DELETES_MARK && it->o.to_dv == MERGE_DELETE && it->live_dv.inactive) {
+        item_hold(it, "conflict", "gone in F&O, made inactive in Dataverse (deletes = mark)");
+        return true;
     } else if (p->m->cfg->deletes == DELETES_MARK &&
                (it->o.to_fno == MERGE_DELETE || !dv_column_find(p->m->b->table, CELL_LIT("statecode")))) {
         /* F&O has no common way to mark a record */
@@ -470,6 +473,7 @@ static void count(struct applying *p, const struct item *it)
 static enum ec settle(struct applying *p, struct item *it, struct err *reterr)
 {
     bool open = false, known = it->base.cells && !it->base.deleted;
+    bool marked = it->wrote_dv && it->o.to_dv == MERGE_DELETE && p->m->cfg->deletes == DELETES_MARK && !it->o.by_word;
     enum ec rc = log_conflicts(p, it, reterr);
 
     if (!rc)
@@ -479,12 +483,12 @@ static enum ec settle(struct applying *p, struct item *it, struct err *reterr)
     if (!rc && it->o.against)
         rc =
             log_it(p, it, "none", "", "a one-way field was changed against its direction; it stays as it is", reterr);
-    if (!rc && (it->o.merged || known))
+    if (!rc && (it->o.merged || known) && !marked) /* one that is only inactive is still known */
         rc = baseline_put(p->m, it->digest, it->key, it->o.merged, it->dv_id, reterr);
     if (rc)
         return rc;
     count(p, it);
-    if (it->wrote_dv && it->o.to_dv == MERGE_DELETE && p->m->cfg->deletes == DELETES_MARK && !it->o.by_word)
+    if (marked)
         return set_state(p, it, "conflict", "gone in F&O, made inactive in Dataverse (deletes = mark)", reterr);
     return open ? set_state(p, it, "conflict", "both sides changed one field (conflict = queue)", reterr)
                 : drop(p, it, reterr);

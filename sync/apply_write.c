@@ -90,6 +90,16 @@ enum ec item_bodies(struct applying *p, struct item *it, struct err *reterr)
 
 /* ---- answers ---- */
 
+/*
+ * Refusals that another record's change can end: something still points at a record that is to be deleted, or what a record points
+ * at is not there yet ("... cannot be deleted while dependent ... exist", "The value ... is not found in the related table").
+ */
+static bool may_pass(const struct item *it, const struct err *e)
+{
+    return it->o.to_fno == MERGE_DELETE || it->o.to_dv == MERGE_DELETE ||
+           strstr(e->msg, "is not found in the related table");
+}
+
 /* What a write that was not done means for its key. */
 static void refused(struct applying *p, struct item *it, enum ec rc, const struct err *e)
 {
@@ -98,7 +108,7 @@ static void refused(struct applying *p, struct item *it, enum ec rc, const struc
     case EC_NOTFOUND: it->fate = FATE_AGAIN; return;
     case EC_FNO:
     case EC_DATAVERSE:
-    case EC_FORMAT: item_hold(it, "poison", e->msg); return;
+    case EC_FORMAT: item_hold(it, may_pass(it, e) ? "parked" : "poison", e->msg); return;
     case EC_AUTH: /* this record alone, or all? A refused record does not hold the others, a refused application does */
         if (e->http_status == 403 && e->service_code[0]) {
             item_hold(it, "poison", e->msg);
@@ -119,7 +129,8 @@ static bool to_write(const struct item *it, enum merge_action a)
     return it->fate == FATE_WRITE && (a == MERGE_UPDATE || a == MERGE_CREATE || a == MERGE_DELETE);
 }
 
-static enum ec write_fno(struct applying *p, struct item *items, size_t n)
+/* Deletions go last: what pointed at the record has been turned elsewhere by then. */
+static enum ec write_fno(struct applying *p, struct item *items, size_t n, bool deletions)
 {
     struct erp_op *ops = xcalloc(n + 1, sizeof(*ops));
     size_t *of = xcalloc(n + 1, sizeof(*of)), k = 0;
@@ -130,7 +141,7 @@ static enum ec write_fno(struct applying *p, struct item *items, size_t n)
         struct item *it = &items[i];
         enum merge_action a = it->o.to_fno;
 
-        if (!to_write(it, a))
+        if (!to_write(it, a) || deletions != (a == MERGE_DELETE))
             continue;
         of[k] = i;
         ops[k++] = (struct erp_op){ .verb = a == MERGE_CREATE   ? ERP_CREATE
@@ -187,7 +198,7 @@ static enum ec send_dv(struct applying *p, struct item *items, struct dv_op *ops
     return rc;
 }
 
-static enum ec write_dv(struct applying *p, struct item *items, size_t n)
+static enum ec write_dv(struct applying *p, struct item *items, size_t n, bool deletions)
 {
     static const char INACTIVE[] = "\"statecode\":1";
     struct dv_op *ops = xcalloc(n + 1, sizeof(*ops));
@@ -199,7 +210,7 @@ static enum ec write_dv(struct applying *p, struct item *items, size_t n)
         enum merge_action a = it->o.to_dv;
         enum dv_verb verb = verb_of(p, a, it->o.by_word);
 
-        if (!to_write(it, a))
+        if (!to_write(it, a) || deletions != (a == MERGE_DELETE))
             continue;
         if (a == MERGE_UPDATE && !it->dv_body.len)
             continue; /* nothing in it flows there */
@@ -269,12 +280,16 @@ static bool written(const struct item *it)
 
 enum ec write_items(struct applying *p, struct item *items, size_t n, struct err *reterr)
 {
-    enum ec rc = write_fno(p, items, n);
+    enum ec rc = write_fno(p, items, n, false);
 
     if (!rc)
-        rc = write_dv(p, items, n);
+        rc = write_dv(p, items, n, false);
     if (!rc)
         rc = write_self(p, items, n, reterr);
+    if (!rc)
+        rc = write_fno(p, items, n, true);
+    if (!rc)
+        rc = write_dv(p, items, n, true);
     for (size_t i = 0; i < n; i++)
         if (items[i].fate == FATE_WRITE)
             items[i].fate = written(&items[i]) && !(rc && items[i].made_dv) ? FATE_SETTLE : FATE_LEAVE;

@@ -133,7 +133,7 @@ enum ec feed_taken(struct map_ctx *m, const char *project, struct cell company, 
     q = store_query(m->state,
                     "delete from feed_run where project = ?1 and company = ?2 and state in ('taken', 'failed') and "
                     "execution_id not in (select execution_id from feed_run where project = ?1 and company = ?2 "
-                    "order by at desc limit 20)");
+                    "order by at desc, execution_id desc limit 20)");
     query_str(q, 1, project);
     query_cell(q, 2, company);
     return query_run(q, reterr);
@@ -185,7 +185,7 @@ static enum ec polled_row(void *arg, const struct json *rec, struct err *reterr)
 static enum ec by_time(struct taking *t, const struct fno_shape *shape, struct cell company, struct err *reterr)
 {
     struct fno_counts counts = { 0 };
-    struct polling p = { .t = t, .shape = shape, .counts = &counts, .modified = live_fno_modified(t->m) };
+    struct polling p = { .t = t, .shape = shape, .counts = &counts, .modified = fno_modified_field(t->m) };
     struct arena a = { 0 };
     char *was = NULL, *filter = NULL, name[32];
     int64_t since = 0;
@@ -227,8 +227,8 @@ static enum ec by_scan(struct taking *t, const struct fno_shape *shape, const st
     STEP(feed_read);
     rc = store_begin(t->m->state, reterr);
     for (size_t i = 0; i < n && !rc; i++)
-        rc = live_fno_modified(t->m) ? by_time(t, shape, companies[i], reterr)
-                                     : fno_scan_rows(t->m, shape, companies[i], fno_row, t, &counts, reterr);
+        rc = fno_modified_field(t->m) ? by_time(t, shape, companies[i], reterr)
+                                      : fno_scan_rows(t->m, shape, companies[i], fno_row, t, &counts, reterr);
     t->c->read += counts.rows;
     t->c->outside += counts.excluded;
     if (store_in_transaction(t->m->state))

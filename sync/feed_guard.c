@@ -82,7 +82,7 @@ static enum ec last_execution(struct map_ctx *m, const char *project, struct cel
 {
     struct query *q =
         store_query(m->state, "select execution_id from feed_run where project = ?1 and company = ?2 and state "
-                              "= 'taken' and at >= ?3 order by at desc limit 1");
+                              "= 'taken' and at >= ?3 order by at desc, execution_id desc limit 1");
     char since[32];
 
     *ret = NULL;

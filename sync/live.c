@@ -27,25 +27,10 @@ size_t fno_key_of(struct map_ctx *m, const struct cell *cells, struct arena *a, 
     return n;
 }
 
-/* "ModifiedDateTime" of the entity, where whoever made it exposed it; NULL = not. */
-const struct fno_field *live_fno_modified(const struct map_ctx *m)
-{
-    static const char *const NAMES[] = { "ModifiedDateTime", "LastModifiedDateTime", "ModifiedDateTime1" };
-
-    for (size_t n = 0; n < COUNT(NAMES); n++)
-        for (size_t i = 0; i < m->b->entity->n; i++) {
-            const struct fno_field *f = &m->b->entity->fields[i];
-
-            if (f->type == FNO_UTCDATETIME && cell_ieq(f->property, cell_of(NAMES[n])))
-                return f;
-        }
-    return NULL;
-}
-
 char *live_fno_select(struct map_ctx *m, struct arena *a)
 {
     char *select = bind_fno_select(m->b, a);
-    const struct fno_field *f = live_fno_modified(m);
+    const struct fno_field *f = fno_modified_field(m);
     char *name = f ? cell_cstr(a, f->property) : NULL, *at = name ? strstr(select, name) : NULL;
     size_t n = name ? strlen(name) : 0;
 
@@ -63,6 +48,9 @@ char *live_dv_select(struct map_ctx *m, struct arena *a)
 {
     char *select = bind_dv_select(m->b, a);
 
+    if (m->cfg->deletes == DELETES_MARK && dv_column_find(m->b->table, CELL_LIT("statecode")) &&
+        !strstr(select, "statecode"))
+        select = arena_printf(a, "%s,statecode", select);
     return !dv_modified(m) || strstr(select, "modifiedon") ? select : arena_printf(a, "%s,modifiedon", select);
 }
 
@@ -76,7 +64,7 @@ static int64_t time_of(struct cell text)
 void live_fno_record(struct map_ctx *m, struct json *rec, struct arena *a, struct live_row *ret)
 {
     struct fno_shape shape = { .n = m->b->n };
-    const struct fno_field *mod = live_fno_modified(m);
+    const struct fno_field *mod = fno_modified_field(m);
     struct cell *cells = arena_zalloc(a, (m->b->n + 1) * sizeof(*cells));
     size_t faults;
 
@@ -240,6 +228,7 @@ void dv_record(struct map_ctx *m, struct dict *d, const struct json *rec, struct
     ret->cells = ret->in_filter ? cells : NULL;
     ret->any = cells;
     ret->modified_ms = time_of(json_member(rec, "modifiedon"));
+    ret->inactive = cell_is(json_member(rec, "statecode"), "1");
 }
 
 enum ec live_dv(struct map_ctx *m, struct dict *d, const struct cell *key_cells, struct cell id_or_absent,

@@ -43,6 +43,7 @@ struct live_row {
     struct cell id, etag;
     struct json *raw;
     bool in_filter;
+    bool inactive; /* Dataverse, asked for where deletes = mark */
     int64_t modified_ms; /* 0 = the side does not tell */
 };
 /* One F&O record (NULL = none) as a live row. */
@@ -50,7 +51,6 @@ void live_fno_record(struct map_ctx *m, struct json *rec, struct arena *a, struc
 /* What to ask for so that a live row can be made: the binding's fields and, where there is one, the time of change. */
 char *live_fno_select(struct map_ctx *m, struct arena *a);
 char *live_dv_select(struct map_ctx *m, struct arena *a);
-const struct fno_field *live_fno_modified(const struct map_ctx *m);
 /* The looked-up rows of Dataverse records are put into the dictionary, in as few requests as fit. */
 enum ec dv_want_lookups(struct map_ctx *m, struct dict *d, const struct json *const *recs, size_t n,
                         struct err *reterr);

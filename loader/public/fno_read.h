@@ -24,4 +24,7 @@ enum ec fno_record(struct map_ctx *m, const struct fno_shape *shape, const struc
 /* $select list of a shape: what the binding needs and the load-only fields. */
 char *fno_shape_select(struct map_ctx *m, const struct fno_shape *shape, struct arena *a);
 
+/* "ModifiedDateTime" of the entity, where whoever made it exposed it; NULL = it does not tell. */
+const struct fno_field *fno_modified_field(const struct map_ctx *m);
+
 #endif

@@ -230,6 +230,35 @@ void stop_install(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
+static volatile sig_atomic_t reload_asked;
+
+static void on_hup(int signo)
+{
+    (void)signo;
+    reload_asked = 1;
+}
+
+void reload_install(void)
+{
+    struct sigaction sa = { .sa_handler = on_hup };
+
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGHUP, &sa, NULL);
+}
+
+bool reload_requested(void)
+{
+    return reload_asked != 0;
+}
+
+bool reload_taken(void)
+{
+    bool yes = reload_asked != 0;
+
+    reload_asked = 0;
+    return yes;
+}
+
 bool stop_requested(void)
 {
     return stop_signo != 0;

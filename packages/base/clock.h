@@ -40,6 +40,10 @@ void clock_replace(const struct clock_source *src); /* NULL = the real clock */
 void stop_install(void);
 bool stop_requested(void);
 int stop_signal(void);
+/* From now on SIGHUP asks for new settings instead of an end. reload_taken() tells once for all that came until then. */
+void reload_install(void);
+bool reload_requested(void);
+bool reload_taken(void);
 void stop_request(int signo); /* as if the signal had come; for tests and --max-duration */
 
 #endif

@@ -203,6 +203,8 @@ const struct emu_column *emu_column_by_name(const struct emu_table *t, const cha
     X(dv_no_privilege, 0, "the calling user may not touch accounts: 403 0x80040220")                                 \
     X(dv_keys_pending, 0, "the index of account's alternate keys is Pending")                                        \
     X(dv_tracking_off, 0, "change tracking is off for account")                                                      \
+    X(dv_recompute, 0, "a plug-in rewrites an account's name at each write: 1 = upper case, 2 = one more sign")      \
+    X(fno_recompute, 0, "the same in F&O for a customer's name: 1 = lower case, 2 = one more sign")                  \
     X(dv_bypass_privilege, 1, "the calling user has the privileges to bypass custom logic")                          \
     X(time_scale, 1, "simulated time runs this many times faster than the wall clock")
 

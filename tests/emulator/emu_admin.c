@@ -486,6 +486,16 @@ static void dualwrite(struct admin *a, bool set)
     }
 }
 
+static void moment(struct admin *a)
+{
+    char msg[MSG] = "";
+
+    if (emu_moment(a->e, text(a->body, "side"), text(a->body, "do"), msg, sizeof(msg)))
+        done(a);
+    else
+        refuse(a, 400, msg);
+}
+
 void emu_admin_handle(struct emu *e, struct emu_request *q, struct emu_response *r)
 {
     struct admin a = { e, q, r, NULL };
@@ -526,6 +536,8 @@ void emu_admin_handle(struct emu *e, struct emu_request *q, struct emu_response 
         dataverse_rows(&a);
     else if (get && !strcmp(p, "/dataverse/row"))
         dataverse_row(&a);
+    else if (post && !strcmp(p, "/moment"))
+        moment(&a);
     else if ((get || post) && !strcmp(p, "/dualwrite"))
         dualwrite(&a, post);
     else

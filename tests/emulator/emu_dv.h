@@ -33,6 +33,8 @@ bool emu_dv_admin_row(struct emu *e, const struct emu_table *t, const char *comp
                       size_t n_key, struct strbuf *out, char *msg, size_t msg_size);
 
 /* ---- the model (emu_dv_model.c) ---- */
+/* Counting of row versions goes on from the largest one that is there (after a restore: a smaller one). */
+void dv_find_version(struct emu *e);
 /* Continues enum emu_ctype: types that only the platform's own columns have. */
 enum { C_STATE = C_UNIQUEIDENTIFIER + 1, C_STATUS, C_OWNER, C_MANAGED, C_ENTITYNAME };
 

@@ -624,7 +624,7 @@ static void register_functions(struct emu *e)
 }
 
 /* Versions only have to grow: the largest one still to be seen is where counting goes on. */
-static void find_version(struct emu *e)
+void dv_find_version(struct emu *e)
 {
     struct dv *d = e->dv;
     int64_t v;
@@ -664,5 +664,5 @@ void dv_model_init(struct emu *e)
         create_table(e, &d->tables[i]);
         write_sql(d, &d->tables[i]);
     }
-    find_version(e);
+    dv_find_version(e);
 }

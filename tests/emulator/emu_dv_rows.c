@@ -4,6 +4,7 @@
  */
 #include "emu_dualwrite.h"
 #include "emu_dv.h"
+#include "emu_store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -308,6 +309,15 @@ static bool carry(struct dv_op *op, const struct dv_table *t, const char *id, bo
     return dv_refuse(&op->fail, 400, "0x80040265", "%s", msg);
 }
 
+/* A plug-in that has its own idea of an account's name. */
+static void recompute(struct dv_op *op, const struct dv_table *t, struct dv_change *ch)
+{
+    int at = EMU_KNOB(op->e, dv_recompute) && !strcmp(t->logical, "account") ? dv_col_by_name(t, "name", 4) : -1;
+
+    if (at > 0 && ch->set[at] && ch->v[at])
+        ch->v[at] = emu_recomputed(op->a, ch->v[at], EMU_KNOB(op->e, dv_recompute), false);
+}
+
 /* ---- the three writes ---- */
 
 bool dv_create(struct dv_op *op, const struct dv_table *t, const char *id, struct dv_change *ch,
@@ -320,6 +330,7 @@ bool dv_create(struct dv_op *op, const struct dv_table *t, const char *id, struc
                          t->logical);
     if (!run_plugins(op, t))
         return false;
+    recompute(op, t, ch);
     for (size_t i = 1; i < t->n_visible; i++)
         if (!ch->set[i] && t->cols[i].default_value && !v[i])
             v[i] = t->cols[i].default_value;
@@ -372,6 +383,7 @@ bool dv_update(struct dv_op *op, const struct dv_table *t, const char *id, struc
                          t->logical);
     if (!run_plugins(op, t))
         return false;
+    recompute(op, t, ch);
     v = arena_alloc(op->a, t->n * sizeof(*v));
     for (size_t i = 0; i < t->n; i++)
         v[i] = ch->set[i] && i ? ch->v[i] : old[i];

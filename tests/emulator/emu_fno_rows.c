@@ -506,6 +506,10 @@ static enum emu_fno_outcome write_row(struct write *w, const struct emu_value *v
     }
     if (!take_values(w, v, n))
         return EMU_FNO_REFUSED;
+    for (size_t i = 0; i < w->en->n && EMU_KNOB(w->e, fno_recompute); i++)
+        if (!strcmp(w->en->label, "Customers V3") && !strcmp(w->en->fields[i].name, "ORGANIZATIONNAME") &&
+            w->given[i] && w->now[i])
+            w->now[i] = emu_recomputed(&w->a, w->now[i], EMU_KNOB(w->e, fno_recompute), true);
     emu_fno_find(w->e, w->en, w->company, v, n, copy_old, w);
     if (!w->old)
         fill_defaults(w);

@@ -68,4 +68,9 @@ char *emu_url_decode(struct arena *a, const char *p, size_t n, bool form);
 /* "a=b&c=d" into pairs. False when it cannot be decoded. */
 bool emu_url_pairs(struct arena *a, const char *query, struct emu_pair **ret, size_t *ret_n);
 
+/* A side is put back to a saved moment, or F&O's database is replaced by a copy (emu_moment.c); false = not understood. */
+bool emu_moment(struct emu *e, const char *side, const char *what, char *msg, size_t msg_size);
+/* What logic of the customer's makes of a value that is written: 1 = upper or lower case, 2 = one more sign. */
+char *emu_recomputed(struct arena *a, const char *value, int64_t how, bool fno);
+
 #endif

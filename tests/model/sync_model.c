@@ -227,6 +227,8 @@ static int do_sync(int kill_step)
     if (M.n_syncs < 64)
         M.last_sync_step[M.n_syncs++] = ++M.step;
     say("  sync%s -> %d", kill_step ? " (killed)" : "", st);
+    if (st && st != 14)
+        (void)rename("model.err", "model.failed"); /* the last one that did not end well, for whoever looks */
     return st;
 }
 
