@@ -88,6 +88,11 @@ void dict_close(struct dict *d)
     free(d);
 }
 
+void dict_eager(struct dict *d)
+{
+    d->lazy = false;
+}
+
 void dict_lazy(struct dict *d)
 {
     d->lazy = true;

@@ -115,7 +115,8 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
 
         if (!m->selected)
             continue;
-        rc = compare_map(m, d, (uint64_t)recheck, &a, &c, reterr);
+        rc = option_given(app, "--incremental") ? compare_map_changes(m, d, (uint64_t)recheck, &a, &c, reterr)
+                                                : compare_map(m, d, (uint64_t)recheck, &a, &c, reterr);
         if (!rc)
             rc = verdict_store(m, 0, c.verdict, &c.diff, NULL, reterr);
         if (!rc)

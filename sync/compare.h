@@ -13,5 +13,8 @@ struct comparison {
 /* Fresh snapshots of both sides, the delta, and up to `recheck` differing keys read again. */
 enum ec compare_map(struct map_ctx *m, struct dict *d, uint64_t recheck, struct arena *a, struct comparison *ret,
                     struct err *reterr);
+/* The same with Dataverse's side from the snapshot before and what changed since. */
+enum ec compare_map_changes(struct map_ctx *m, struct dict *d, uint64_t recheck, struct arena *a,
+                            struct comparison *ret, struct err *reterr);
 
 #endif

@@ -25,7 +25,7 @@ bool dv_extra_split(struct cell extra, struct cell *ret_id, struct cell *ret_eta
 }
 
 /* One `bits` per map is shared by all its files, so that equal leaves are skipped; chosen by the first snapshot. */
-static int leaf_bits(struct map_ctx *m)
+int snapshot_bits(struct map_ctx *m)
 {
     struct query *q = store_query(m->state, "select value from setting where name = 'leaf_bits'");
     int bits = -1;
@@ -39,7 +39,7 @@ static enum ec keep_bits(struct map_ctx *m, const struct leaf_totals *t, struct 
 {
     struct query *q = store_query(m->state, "insert or replace into setting(name, value) values('leaf_bits', ?1)");
     char text[16];
-    int want = 8, have = leaf_bits(m);
+    int want = 8, have = snapshot_bits(m);
 
     while (want < 24 && (t->rows >> want) > 256)
         want++;
@@ -50,7 +50,7 @@ static enum ec keep_bits(struct map_ctx *m, const struct leaf_totals *t, struct 
     return query_run(q, reterr);
 }
 
-static int64_t next_no(struct map_ctx *m)
+int64_t snapshot_next_no(struct map_ctx *m)
 {
     struct query *q = store_query(m->state, "select coalesce(max(id), 0) + 1 from snapshot");
     int64_t n = 1;
@@ -61,8 +61,8 @@ static int64_t next_no(struct map_ctx *m)
     return n;
 }
 
-static enum ec name_it(struct map_ctx *m, const char *side, const char *origin, const char *file,
-                       const struct leaf_totals *t, struct snapshot *s, struct err *reterr)
+enum ec snapshot_name(struct map_ctx *m, const char *side, const char *origin, const char *file,
+                      const struct leaf_totals *t, struct snapshot *s, struct err *reterr)
 {
     struct query *q;
     char sum[64];
@@ -142,13 +142,13 @@ enum ec snapshot_fno(struct map_ctx *m, enum snapshot_origin origin, bool feed, 
     size_t n = map_companies(m, companies, COUNT(companies));
     struct leaf_totals t;
     struct leaf_finish_hooks hooks = { .duplicate = warn_duplicate, .arg = m };
-    char *file = arena_printf(a, "snap-%lld-fno.db", (long long)next_no(m));
+    char *file = arena_printf(a, "snap-%lld-fno.db", (long long)snapshot_next_no(m));
     enum ec rc = fno_shape_of(m, a, &shape, reterr);
 
     s.path = arena_printf(a, "%s/%s", m->dir, file);
     clock_format_utc(clock_utc_ms(), s.began_at);
     if (!rc)
-        rc = leaf_build(s.path, workspace_path(&m->pair->app->ws, a, ".dmfsync/tmp"), leaf_bits(m), shape.n, &f.b,
+        rc = leaf_build(s.path, workspace_path(&m->pair->app->ws, a, ".dmfsync/tmp"), snapshot_bits(m), shape.n, &f.b,
                         reterr);
     for (size_t i = 0; i < n && !rc; i++) {
         char project[64], *path = NULL;
@@ -176,7 +176,7 @@ enum ec snapshot_fno(struct map_ctx *m, enum snapshot_origin origin, bool feed, 
         rc = leaf_finish(f.b, &hooks, &t, reterr);
     }
     if (!rc)
-        rc = name_it(m, "fno", origin == FROM_ODATA ? "odata" : "package", file, &t, &s, reterr);
+        rc = snapshot_name(m, "fno", origin == FROM_ODATA ? "odata" : "package", file, &t, &s, reterr);
     arena_release(&f.a);
     if (!rc)
         *ret = s;
@@ -338,7 +338,7 @@ enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct s
     struct snapshot s = { .cursor = "" };
     struct leaf_totals t;
     struct leaf_finish_hooks hooks = { .last_look = resolve_self, .duplicate = dv_duplicate, .arg = &v };
-    char *file = arena_printf(a, "snap-%lld-dataverse.db", (long long)next_no(m)), *link = NULL;
+    char *file = arena_printf(a, "snap-%lld-dataverse.db", (long long)snapshot_next_no(m)), *link = NULL;
     enum ec rc;
 
     for (size_t i = 0; i < m->b->n_lookups; i++)
@@ -350,7 +350,7 @@ enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct s
     if (!rc && v.has_self)
         rc = dict_expect_self(d, m->b, reterr);
     if (!rc)
-        rc = leaf_build(s.path, workspace_path(&m->pair->app->ws, a, ".dmfsync/tmp"), leaf_bits(m), m->b->n, &v.b,
+        rc = leaf_build(s.path, workspace_path(&m->pair->app->ws, a, ".dmfsync/tmp"), snapshot_bits(m), m->b->n, &v.b,
                         reterr);
     if (rc)
         goto out;
@@ -364,12 +364,16 @@ enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct s
     if (rc) {
         leaf_abandon(v.b);
     } else {
+        char hash[65];
+
+        bind_hash(m->b, hash);
         leaf_meta(v.b, "side", "dataverse");
+        leaf_meta(v.b, "map_hash", hash);
         leaf_meta(v.b, "began_at", s.began_at);
         rc = leaf_finish(v.b, &hooks, &t, reterr);
     }
     if (!rc)
-        rc = name_it(m, "dataverse", "webapi", file, &t, &s, reterr);
+        rc = snapshot_name(m, "dataverse", "webapi", file, &t, &s, reterr);
     if (!rc)
         *ret = s;
 out:

@@ -31,6 +31,18 @@ enum snapshot_origin { FROM_ODATA, FROM_PACKAGE };
 enum ec snapshot_fno(struct map_ctx *m, enum snapshot_origin origin, bool feed, struct arena *a, struct snapshot *ret,
                      struct err *reterr);
 enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct snapshot *ret, struct err *reterr);
+/*
+ * The newest Dataverse snapshot brought up to date by what changed since it was read: its own delta link is followed, the feed's
+ * position is not touched. Read whole instead when there is none of this map and these settings, when its link has expired, when
+ * much has changed, and every full_every ([parity]). Rows outside of filters and companies are counted as when it was read.
+ */
+enum ec snapshot_dv_refresh(struct map_ctx *m, struct dict *d, struct arena *a, struct snapshot *ret,
+                            struct err *reterr);
+/* For makers of snapshots: leaf bits of the map (-1 = not chosen yet), the next file's number, and publishing in state.db. */
+int snapshot_bits(struct map_ctx *m);
+int64_t snapshot_next_no(struct map_ctx *m);
+enum ec snapshot_name(struct map_ctx *m, const char *side, const char *origin, const char *file,
+                      const struct leaf_totals *t, struct snapshot *s, struct err *reterr);
 /* The latest one stored; EC_NOTFOUND when there is none. */
 enum ec snapshot_latest(struct map_ctx *m, const char *side, struct arena *a, struct snapshot *ret,
                         struct err *reterr);

@@ -15,6 +15,7 @@ enum ec dict_open(struct pair *p, struct dict **ret, struct err *reterr);
 void dict_close(struct dict *d);
 /* Lazy: nothing is loaded up front, each miss asks Dataverse for that one row (for sync, where few rows change). */
 void dict_lazy(struct dict *d);
+void dict_eager(struct dict *d); /* back again: dict_load() loads */
 /* A miss that was not an answer but a failure (network): the caller must not take it for "no such row". */
 enum ec dict_failed(const struct dict *d, struct err *reterr);
 /* What failed is dealt with: the dictionary may be asked again (one map's failure is not that of the next). */
