@@ -16,16 +16,18 @@
 enum ec feed_put(struct taking *t, enum feed_side side, struct digest key, struct cell key_text,
                  const struct cell *cells, struct cell id, struct err *reterr)
 {
+    /* What an adoption left to a person has no base: only their word, or a new adoption, moves it. */
     static const char FNO[] =
         "insert into pending(key_digest, key, fno_row, fno_state, dv_id, at) values(?1, ?2, ?3, ?4, ?5, ?6) on "
         "conflict(key_digest) do update set fno_row = coalesce(excluded.fno_row, fno_row), fno_state = "
         "excluded.fno_state, "
-        "state = case state when 'sending' then state else 'new' end, next_at = ''";
+        "state = case when state = 'sending' or reason like 'adopt:%' then state else 'new' end, next_at = ''";
     static const char DV[] =
         "insert into pending(key_digest, key, dv_row, dv_state, dv_id, at) values(?1, ?2, ?3, ?4, ?5, ?6) on "
         "conflict(key_digest) do update set dv_row = coalesce(excluded.dv_row, dv_row), dv_state = "
         "excluded.dv_state, dv_id "
-        "= excluded.dv_id, state = case state when 'sending' then state else 'new' end, next_at = ''";
+        "= excluded.dv_id, state = case when state = 'sending' or reason like 'adopt:%' then state else 'new' end, "
+        "next_at = ''";
     struct query *q = store_query(t->m->state, side == FEED_FNO ? FNO : DV);
     struct strbuf row = STRBUF(0);
     char octets[16], now[32];

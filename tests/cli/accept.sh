@@ -224,4 +224,13 @@ same "and no conflict twice" 3 "$("$DMFSYNC_BIN" sql customers "select count(*) 
 run 0 "handoff" handoff customers --execute
 same "what waits has no base" 3 "$("$DMFSYNC_BIN" sql customers "select count(*) from base_overlay where row is null" | tail -1)"
 run 13 "adopt under an open gate" adopt customers
+run 0 "a person decides: F&O's name" conflicts resolve customers 'usmf|C-0000002' --take fno
+run 0 "Dataverse's phone" conflicts resolve customers 'usmf|C-0000004' --take dataverse
+run 0 "and the record that only F&O has" conflicts resolve customers 'usmf|ONLY-F' --take fno
+run 0 "sync obeys" sync customers --once
+run 0 "parity after that" parity customers --json
+same "nothing waits" 0 "$(map_json waiting)"
+same "all is equal" "$(map_json keys)" "$(map_json equal)"
+same "F&O has Dataverse's phone" 1 "$(dump fno | grep -c 'C-0000004|.*+1 555 0104')"
+same "Dataverse has the record that F&O had" 1 "$(dump dataverse | grep -c 'account|USMF|ONLY-F|')"
 finish
