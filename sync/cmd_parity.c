@@ -3,8 +3,11 @@
 #include "base/log.h"
 #include "data/sign.h"
 #include "sync/certificate.h"
+#include "sync/report.h"
 #include "sync/sync_commands.h"
 #include "sync/waive.h"
+
+enum { REPORT_DAYS = 90 };
 
 static void row(struct table *t, const struct map_ctx *m, const struct comparison *c)
 {
@@ -140,6 +143,8 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
     if (!rc && cert)
         rc = finish_certificate(app, cert, path, key, reterr);
     certificate_free(cert);
+    if (!rc && option_value(app, "--report"))
+        rc = report_write(app, option_value(app, "--report"), REPORT_DAYS, reterr);
     arena_release(&own);
     dict_close(d);
     pair_close(p);

@@ -20,6 +20,7 @@ static const struct option_def VERIFY_OPTIONS[] = {
 static const struct option_def PARITY_OPTIONS[] = {
     { "--incremental", NULL,
       "Dataverse by what changed since its last snapshot, whole every full_every; F&O is read whole" },
+    { "--report", "FILE", "write the page of `report` when it is done" },
     { "--certificate", "FILE", "write a signed certificate of what was compared (see certificate verify)" },
     { "--key", "FILE", "private key (PEM, Ed25519) that signs it; default certificate_key in [parity]" },
     { "--recheck", "N",

@@ -165,6 +165,9 @@ run 3 "an empty object" certificate verify maps/accounts--customers-v3.json
 DMFSYNC_PARITY_CERTIFICATE_KEY="$W/key.pem"
 export DMFSYNC_PARITY_CERTIFICATE_KEY
 run 0 "with a key set, each parity writes one" parity customers --json
+run 0 "parity with its report" parity customers --report "$W/report.html"
+has "which is a page" "</html>" "$W/report.html"
+run 0 "with a key set again" parity customers --json
 run 0 "which is good" certificate verify "$(json '$.data.certificate')"
 unset DMFSYNC_PARITY_CERTIFICATE_KEY
 run 0 "again" parity customers
