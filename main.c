@@ -40,6 +40,7 @@ static enum ec open_clients(struct app *app, struct err *reterr)
                               .users = users_of(&c->fno, &c->arena),
                               .n_users = c->fno.n_users,
                               .tps_limit = app->opt->tps_limit,
+                              .tps_file = app->opt->tps_file,
                               .pause_file = app->opt->pause_file,
                               .retry_deadline_ms = patience };
     struct dv_config dv = { .url = c->dataverse.url,
@@ -48,6 +49,7 @@ static enum ec open_clients(struct app *app, struct err *reterr)
                             .tag = c->tag,
                             .bypass = c->bypass,
                             .tps_limit = app->opt->tps_limit,
+                            .tps_file = app->opt->tps_file,
                             .pause_file = app->opt->pause_file,
                             .retry_deadline_ms = patience };
     enum ec rc = http_new(&http, &app->http, reterr);

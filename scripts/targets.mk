@@ -100,6 +100,12 @@ $(B)/gen_sources $(B)/gen_rows $(B)/measure: $(B)/%: tests/data/%.c $(B)/flags
 	$(SAY)LD $@
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $<
 
+# The bulk writer alone, against the emulator (scripts/bench_limits).
+$(B)/tests/data/%.o: INC := -Ipackages
+$(B)/bench_dv: $(B)/tests/data/bench_dv.o $(PKG) $(SQL_OBJ)
+	$(SAY)LD $@
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 clean:
 	rm -rf build
 

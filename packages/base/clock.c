@@ -23,6 +23,60 @@ static int64_t read_clock(clockid_t id)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+int64_t clock_wall_ms(int64_t ms)
+{
+    return source.scale > 1 && ms > 0 ? (ms + source.scale - 1) / source.scale : ms;
+}
+
+/* ---- a faster clock ---- */
+
+static int64_t fast_from_ns, fast_from_utc_ms;
+
+static int64_t mono_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static int64_t fast_ms(void)
+{
+    return (mono_ns() - fast_from_ns) * source.scale / 1000000;
+}
+
+static int64_t fast_utc(void *arg)
+{
+    (void)arg;
+    return fast_from_utc_ms + fast_ms();
+}
+
+static int64_t fast_mono(void *arg)
+{
+    (void)arg;
+    return fast_from_ns / 1000000 + fast_ms();
+}
+
+static void fast_sleep(void *arg, int64_t ms)
+{
+    int64_t until = fast_mono(NULL) + ms;
+
+    (void)arg;
+    for (int64_t left; (left = until - fast_mono(NULL)) > 0 && !stop_requested();) {
+        int64_t ns = left * 1000000 / source.scale;
+        struct timespec ts = { .tv_sec = 0, .tv_nsec = ns > 200000000 ? 200000000 : ns > 0 ? ns : 1 };
+
+        nanosleep(&ts, NULL);
+    }
+}
+
+void clock_fast(int64_t scale)
+{
+    fast_from_ns = mono_ns();
+    fast_from_utc_ms = read_clock(CLOCK_REALTIME);
+    source = (struct clock_source){ fast_utc, fast_mono, fast_sleep, NULL, scale > 0 ? scale : 1 };
+}
+
 int64_t clock_utc_ms(void)
 {
     return source.utc_ms ? source.utc_ms(source.arg) : read_clock(CLOCK_REALTIME);

@@ -57,7 +57,7 @@ struct command {
 };
 /* Parsed command line. */
 struct options {
-    const char *dir, *log_file, *pause_file;
+    const char *dir, *log_file, *pause_file, *tps_file;
     bool json, quiet, verbose, no_progress, resume, restart, execute, log_json;
     int jobs;
     int64_t max_duration_ms, lock_wait_ms;

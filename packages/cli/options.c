@@ -20,8 +20,9 @@ const struct option_def GLOBAL_OPTIONS[] = {
     { "--restart", NULL, "discard the unfinished run and begin anew; needs --execute" },
     { "--execute", NULL, "really write; without it the command shows what it would do and stops" },
     { "--max-duration", "TIME", "stop cleanly after this time (90s, 45m, 6h); exit status 12" },
-    { "--tpslimit", "N", "at most N requests per second to each service" },
-    { "--pause-file", "FILE", "start no request while FILE exists" },
+    { "--tpslimit", "N|@FILE",
+      "at most N requests per second to each service; FILE holds the number and may change meanwhile" },
+    { "--pause-file", "FILE", "start no request while FILE exists; it may come and go meanwhile" },
     { "--lock-wait", "TIME", "wait that long for another run to end" },
     { "--help", NULL, "this text, or that of the command" },
     { "--version", NULL, "the version" },
@@ -180,11 +181,18 @@ static enum ec take_global(struct command_line *l, const struct option_def *d, c
         if (!value_count(value, &v) || v < 1 || v > 256)
             return err_set(reterr, EC_USAGE, "--jobs %.40s: it is a number from 1 to 256", value);
         o->jobs = (int)v;
+    } else if (!strcmp(n, "tpslimit") && value[0] == '@') {
+        if (!value[1])
+            return err_set(reterr, EC_USAGE, "--tpslimit @: the name of the file that holds the number is missing");
+        o->tps_file = value + 1;
+        o->tps_limit = 0;
     } else if (!strcmp(n, "tpslimit")) {
+        o->tps_file = NULL;
         errno = 0;
         o->tps_limit = strtod(value, &end);
         if (errno || end == value || *end || !isfinite(o->tps_limit) || o->tps_limit <= 0 || o->tps_limit > 100000)
-            return err_set(reterr, EC_USAGE, "--tpslimit %.40s: it is a number above 0, such as 20 or 0.5", value);
+            return err_set(reterr, EC_USAGE, "--tpslimit %.40s: it is a number above 0, such as 20 or 0.5, or @FILE",
+                           value);
     } else if (!strcmp(n, "max-duration")) {
         enum ec rc = take_duration(d->name, value, &o->max_duration_ms, reterr);
 

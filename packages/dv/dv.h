@@ -17,6 +17,7 @@ struct dv_config {
     const char *tag; /* ?tag= on every write; NULL or "" = none */
     const char *bypass; /* "sync,async,flows" or NULL */
     double tps_limit;
+    const char *tps_file; /* holds the rate and may change; NULL = none */
     const char *pause_file;
     int page_rows; /* odata.maxpagesize of reads, 0 = 5000 */
     int64_t retry_deadline_ms;
@@ -116,6 +117,7 @@ struct dv_bulk {
 };
 struct dv_bulk_stats {
     uint64_t calls, rows, halvings, single_calls;
+    uint64_t first_calls; /* calls whose rows went out for the first time; the others repeat, isolate and look up */
     int batch_rows;
     const char *message;
 };

@@ -154,6 +154,7 @@ static void prepare(struct writer *w, struct slice *s, struct call *ret)
     if (s->body.len)
         q.body = (struct cell){ s->body.buf, s->body.len };
     dv_call_fill(w->d, &q, &s->headers, ret);
+    ret->parts = s->how == HOW_LOOKUP ? 0 : s->n;
 }
 
 static bool pool_next(void *ctx, struct session_job *job, struct err *reterr)
@@ -165,8 +166,10 @@ static bool pool_next(void *ctx, struct session_job *job, struct err *reterr)
     if (w->rc || stop_requested() || w->in_flight >= w->lanes)
         return false;
     s = slice_pop_due(&w->queue, clock_mono_ms());
-    if (!s)
+    if (!s) {
         s = gather(w, &e);
+        w->stats.first_calls += s != NULL;
+    }
     if (e.code) {
         writer_give_up(w, e.code, &e);
         *reterr = e;

@@ -75,6 +75,7 @@ enum ec dv_open(const struct dv_config *cfg, struct http *http, struct dv **ret,
     sc.n_headers = COUNT(HEADERS);
     sc.retry_deadline_ms = cfg->retry_deadline_ms;
     sc.tps_limit = cfg->tps_limit;
+    sc.tps_file = cfg->tps_file;
     sc.pause_file = cfg->pause_file;
     rc = session_new(&sc, http, &d->session, reterr);
     if (rc)

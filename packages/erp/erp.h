@@ -16,6 +16,7 @@ struct erp_config {
     const struct auth_config *users;
     size_t n_users;
     double tps_limit;
+    const char *tps_file; /* holds the rate and may change; NULL = none */
     const char *pause_file;
     int64_t retry_deadline_ms;
 };

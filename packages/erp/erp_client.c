@@ -22,6 +22,7 @@ enum ec erp_open(const struct erp_config *cfg, struct http *http, struct erp **r
         .n_headers = COUNT(ALWAYS),
         .retry_deadline_ms = cfg->retry_deadline_ms,
         .tps_limit = cfg->tps_limit,
+        .tps_file = cfg->tps_file,
         .pause_file = cfg->pause_file,
         .start_concurrency = 4,
         .max_concurrency = 8,

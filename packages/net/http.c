@@ -24,6 +24,7 @@ struct transfer {
     void *arg;
     int in_fd, out_fd;
     uint64_t sent, got;
+    int64_t began_ms;
     struct err err; /* from a sink or a file: more precise than libcurl's "write error" */
     char curl_text[CURL_ERROR_SIZE];
     bool discard;
@@ -333,6 +334,7 @@ enum ec http_start(struct http *h, const struct http_request *q, struct http_res
     t->arg = arg;
     t->in_fd = t->out_fd = -1;
     t->sent = t->got = 0;
+    t->began_ms = clock_mono_ms();
     memset(&t->err, 0, sizeof(t->err));
     t->curl_text[0] = 0;
     strbuf_reset(&r->body);
@@ -458,16 +460,15 @@ static void finish(struct http *h, struct transfer *t, CURLcode code)
     struct err e = { 0 };
     http_done_fn *done = t->done;
     void *arg = t->arg;
-    curl_off_t up = 0, total = 0;
+    curl_off_t up = 0;
     long status = 0, request = 0;
     enum ec rc;
 
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &up);
-    curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total);
     curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &request);
     t->r->status = code == CURLE_OK ? (int)status : 0;
-    t->r->elapsed_ms = total / 1000;
+    t->r->elapsed_ms = clock_mono_ms() - t->began_ms;
     t->r->sent_octets = (uint64_t)up + (uint64_t)request;
     t->r->got_octets = t->got;
     t->r->request_sent = request > 0;
@@ -510,7 +511,7 @@ enum ec http_pump(struct http *h, int64_t wait_ms, struct err *reterr)
     CURLMcode rc = curl_multi_perform(h->multi, &running);
 
     if (!rc && running == h->n_flying && running > 0 && wait_ms > 0)
-        rc = curl_multi_poll(h->multi, NULL, 0, (int)wait_ms, NULL);
+        rc = curl_multi_poll(h->multi, NULL, 0, (int)clock_wall_ms(wait_ms), NULL);
     if (!rc)
         rc = curl_multi_perform(h->multi, &running);
     if (rc)

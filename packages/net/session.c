@@ -6,9 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-enum { MAX_USERS = 32, MAX_SLOTS = 64, MAX_CALL_HEADERS = 24, SERVER_FAULTS = 3, UNREADABLE = 6 };
+enum { MAX_USERS = 32, MAX_SLOTS = 128, MAX_CALL_HEADERS = 24, SERVER_FAULTS = 3, UNREADABLE = 6 };
+/*
+ * The hint is for the environment, not for one user of several. But fewer than this cannot use up a user's execution time
+ * (1,200 s in 300 s are four calls side by side).
+ */
+enum { HINT_LEAST = 6, TELL_EVERY_MS = 250 };
 enum { BACKOFF_FIRST_MS = 400, BACKOFF_CAP_MS = 30000, THROTTLE_DEADLINE_MS = 6 * 3600 * 1000 };
 /* A host that never answered is more likely a wrong address than a passing fault: say so soon. */
 enum { FIRST_CONTACT_MS = 15000 };
@@ -27,10 +31,13 @@ struct session {
     const struct http_header *headers;
     size_t n_headers;
     int64_t retry_deadline_ms;
-    char *pause_file;
-    int64_t pause_looked_ms;
-    bool paused, answered; /* answered: the service has been reached at least once */
+    size_t turn; /* which of several idle users is next */
+    struct pace pace;
+    bool answered; /* the service has been reached at least once */
     struct session_stats stats;
+    session_wait_fn *on_wait;
+    void *on_wait_arg;
+    int64_t told_ms;
     uint32_t dice;
 };
 
@@ -43,6 +50,7 @@ struct attempt {
     struct http_header headers[MAX_CALL_HEADERS];
     struct strbuf url, bearer;
     struct user *user;
+    struct governor_call governed;
     int64_t began_ms, not_before_ms;
     int64_t failing_since_ms; /* first of the failures in a row; -1 = none. Throttling is not a failure */
     int tries, faults, unreadable, backoffs, refusals;
@@ -66,7 +74,7 @@ enum ec session_new(const struct session_config *cfg, struct http *http, struct 
     s->headers = cfg->headers;
     s->n_headers = cfg->n_headers;
     s->retry_deadline_ms = cfg->retry_deadline_ms ? cfg->retry_deadline_ms : 10 * 60 * 1000;
-    s->pause_file = cfg->pause_file ? xstrdup(cfg->pause_file) : NULL;
+    pace_init(&s->pace, cfg->tps_limit, cfg->tps_file, cfg->pause_file);
     s->dice = (uint32_t)clock_utc_ms() * 2654435761u ^ 2463534242u; /* jitter must differ between processes */
     s->dice += !s->dice;
     if (!s->origin[0])
@@ -76,7 +84,7 @@ enum ec session_new(const struct session_config *cfg, struct http *http, struct 
     for (size_t i = 0; i < cfg->n_users && !rc; i++) {
         rc = auth_new(&cfg->users[i], http, &s->users[i].auth, reterr);
         governor_init(&s->users[i].gov, cfg->governor, cfg->start_concurrency ? cfg->start_concurrency : 4,
-                      cfg->max_concurrency ? cfg->max_concurrency : 48, cfg->tps_limit);
+                      cfg->max_concurrency ? cfg->max_concurrency : 48);
         s->n_users = i + 1;
     }
     if (rc) {
@@ -95,7 +103,7 @@ void session_free(struct session *s)
         auth_free(s->users[i].auth);
     free(s->name);
     free(s->base);
-    free(s->pause_file);
+    pace_release(&s->pace);
     free(s);
 }
 
@@ -104,45 +112,71 @@ const char *session_base(const struct session *s)
     return s->base;
 }
 
+static void add_reason(const struct session *s, size_t i, struct session_stats *ret)
+{
+    char why[100];
+    int64_t until;
+
+    governor_reason(&s->users[i].gov, why, sizeof(why), &until);
+    if (!why[0] || ret->reason[0])
+        return;
+    if (s->n_users > 1)
+        snprintf(ret->reason, sizeof(ret->reason), "%s, user %zu of %zu: %s", s->name, i + 1, s->n_users, why);
+    else
+        snprintf(ret->reason, sizeof(ret->reason), "%s: %s", s->name, why);
+    if (until)
+        ret->until_utc_ms = clock_utc_ms() + until - clock_mono_ms();
+}
+
 void session_stats(const struct session *s, struct session_stats *ret)
 {
     *ret = s->stats;
     ret->throttled = ret->waited_ms = 0;
     ret->concurrency = ret->in_flight = 0;
-    ret->reason[0] = 0;
+    ret->users = s->n_users;
+    ret->until_utc_ms = 0;
+    pace_reason(&s->pace, ret->reason, sizeof(ret->reason));
+    for (int k = 0; k < WAIT_REASONS; k++)
+        ret->waits_ms[k] = s->pace.waited_ms[k];
     for (size_t i = 0; i < s->n_users; i++) {
         ret->throttled += s->users[i].gov.throttled;
-        ret->waited_ms += s->users[i].gov.waited_ms;
         ret->concurrency += s->users[i].gov.concurrency;
         ret->in_flight += s->users[i].gov.in_flight;
-        if (s->users[i].gov.reason[0] && !ret->reason[0])
-            snprintf(ret->reason, sizeof(ret->reason), "%s: %.100s", s->name, s->users[i].gov.reason);
+        for (int k = 0; k < WAIT_REASONS; k++)
+            ret->waits_ms[k] += s->users[i].gov.waited_ms[k];
+        add_reason(s, i, ret);
     }
-    if (s->paused)
-        snprintf(ret->reason, sizeof(ret->reason), "paused by the pause file");
+    for (int k = 0; k < WAIT_REASONS; k++)
+        ret->waited_ms += ret->waits_ms[k];
+}
+
+const char *session_name(const struct session *s)
+{
+    return s->name;
+}
+
+void session_on_wait(struct session *s, session_wait_fn *fn, void *arg)
+{
+    s->on_wait = fn;
+    s->on_wait_arg = arg;
+}
+
+/* Says why nothing goes on, a few times a second. */
+static void tell(struct session *s)
+{
+    struct session_stats st;
+    int64_t now = clock_mono_ms();
+
+    if (!s->on_wait || now - s->told_ms < TELL_EVERY_MS)
+        return;
+    s->told_ms = now;
+    session_stats(s, &st);
+    s->on_wait(s->on_wait_arg, st.reason, st.until_utc_ms);
 }
 
 int64_t session_server_now_ms(const struct session *s)
 {
     return clock_utc_ms() + s->stats.clock_skew_ms;
-}
-
-static bool paused(struct session *s)
-{
-    int64_t now = clock_mono_ms();
-    struct stat st;
-
-    if (!s->pause_file)
-        return false;
-    if (now - s->pause_looked_ms > 500) {
-        bool there = stat(s->pause_file, &st) == 0;
-
-        if (there != s->paused)
-            log_info("net", there ? "paused: '%s' exists" : "resumed: '%s' is gone", s->pause_file);
-        s->paused = there;
-        s->pause_looked_ms = now;
-    }
-    return s->paused;
 }
 
 static int64_t jitter(struct session *s, int64_t up_to)
@@ -171,28 +205,32 @@ static void attempt_release(struct attempt *t)
     strbuf_release(&t->url);
 }
 
-static struct user *pick_user(struct session *s, int wanted, int64_t *ret_wait)
+/* The user with the fewest calls in flight whose governor lets one more go; NULL = none, *ret_wait until the next look. */
+static struct user *pick_user(struct session *s, int wanted, size_t parts, struct governor_call *ret_call,
+                              int64_t *ret_wait)
 {
-    struct user *best = NULL;
+    bool asked[MAX_USERS] = { false };
     int64_t soonest = INT64_MAX;
 
-    if (wanted >= 0)
-        return *ret_wait = governor_ask(&s->users[wanted].gov), *ret_wait ? NULL : &s->users[wanted];
-    for (size_t i = 0; i < s->n_users; i++)
-        if (!best || s->users[i].gov.in_flight < best->gov.in_flight)
-            if (s->users[i].gov.in_flight < s->users[i].gov.concurrency &&
-                clock_mono_ms() >= s->users[i].gov.not_before_ms)
-                best = &s->users[i];
-    if (best) {
-        *ret_wait = governor_ask(&best->gov);
-        return *ret_wait ? NULL : best;
-    }
-    for (size_t i = 0; i < s->n_users; i++) {
-        struct governor *g = &s->users[i].gov;
-        int64_t now = clock_mono_ms(), wait = now < g->not_before_ms ? g->not_before_ms - now : 50;
+    for (size_t tries = 0; tries < s->n_users; tries++) {
+        struct user *best = NULL;
+        int64_t wait;
 
-        if (now < g->not_before_ms)
-            snprintf(g->reason, sizeof(g->reason), "throttled, %lld s left", (long long)((wait + 999) / 1000));
+        for (size_t k = 0; k < s->n_users; k++) {
+            size_t i = (s->turn + k) % s->n_users;
+
+            if (!asked[i] && (wanted < 0 || (size_t)wanted == i) &&
+                (!best || s->users[i].gov.in_flight < best->gov.in_flight))
+                best = &s->users[i];
+        }
+        if (!best)
+            break;
+        asked[best - s->users] = true;
+        wait = governor_ask(&best->gov, parts, ret_call);
+        if (!wait) {
+            s->turn = (size_t)(best - s->users) + 1;
+            return best;
+        }
         if (wait < soonest)
             soonest = wait;
     }
@@ -279,20 +317,21 @@ static int64_t attempt_prepare(struct attempt *t, enum ec *rc, struct err *reter
     }
     if (now < t->not_before_ms)
         return t->not_before_ms - now;
-    if (paused(t->s))
-        return 500;
+    wait = pace_ask(&t->s->pace, !t->call->anonymous);
+    if (wait)
+        return wait;
     *rc = prepare_url(t, reterr);
     if (*rc)
         return -1;
     t->user = NULL;
     if (!t->call->anonymous) {
-        t->user =
-            pick_user(t->s, t->call->user >= 0 && (size_t)t->call->user < t->s->n_users ? t->call->user : -1, &wait);
+        t->user = pick_user(t->s, t->call->user >= 0 && (size_t)t->call->user < t->s->n_users ? t->call->user : -1,
+                            t->call->parts, &t->governed, &wait);
         if (!t->user)
             return wait > 0 ? wait : 20;
         *rc = attempt_token(t, &token, reterr);
         if (*rc) {
-            governor_done(&t->user->gov, 0, -1, 0);
+            governor_undo(&t->user->gov, &t->governed);
             if (!reterr->transient || !t->s->answered || !in_time(t))
                 return -1;
             *rc = EC_OK;
@@ -306,6 +345,7 @@ static int64_t attempt_prepare(struct attempt *t, enum ec *rc, struct err *reter
         t->headers[n++] = (struct http_header){ "Authorization", t->bearer.buf };
         for (size_t i = 0; i < t->s->n_headers && n < MAX_CALL_HEADERS; i++)
             t->headers[n++] = t->s->headers[i];
+        pace_take(&t->s->pace);
     }
     for (size_t i = 0; i < t->call->http.n_headers && n < MAX_CALL_HEADERS; i++)
         t->headers[n++] = t->call->http.headers[i];
@@ -318,14 +358,48 @@ static int64_t attempt_prepare(struct attempt *t, enum ec *rc, struct err *reter
     return 0;
 }
 
-static int dop_hint(const struct http_response *r)
+/* "1,200.00" as a number; -1 = no such header. */
+static double quota(const struct http_response *r, const char *name, struct arena *a)
 {
-    struct arena a = { 0 };
-    const char *v = http_header_get(r, "x-ms-dop-hint", &a);
-    int n = v ? atoi(v) : 0;
+    const char *v = http_header_get(r, name, a);
+    char digits[40];
+    size_t n = 0;
 
+    for (; v && *v && n + 1 < sizeof(digits); v++)
+        if (*v != ',')
+            digits[n++] = *v;
+    digits[n] = 0;
+    return n && (isdigit((unsigned char)digits[0])) ? strtod(digits, NULL) : -1;
+}
+
+/* What an answer tells the governor of its user. */
+static void govern(struct attempt *t)
+{
+    const struct session *s = t->s;
+    struct governor_answer g = { .status = t->resp->status,
+                                 .retry_after_ms = t->resp->retry_after_ms,
+                                 .elapsed_ms = t->resp->elapsed_ms,
+                                 .time_left_ms = -1,
+                                 .requests_left = -1 };
+    struct arena a = { 0 };
+    char code[40];
+    const char *v = http_header_get(t->resp, "x-ms-dop-hint", &a);
+
+    if (v) {
+        int hint = atoi(v), least = hint < HINT_LEAST ? hint : HINT_LEAST, share = hint / (int)s->n_users;
+
+        g.dop_hint = share > least ? share : least;
+    }
+    if (g.status > 0) {
+        g.requests_left = quota(t->resp, "x-ms-ratelimit-burst-remaining-xrm-requests", &a);
+        g.time_left_ms = quota(t->resp, "x-ms-ratelimit-time-remaining-xrm-requests", &a);
+        if (g.time_left_ms >= 0)
+            g.time_left_ms *= 1000; /* seconds */
+    }
+    if (g.status == 429)
+        g.text = service_error_text(t->resp, &a, code);
+    governor_done(&t->user->gov, &t->governed, &g);
     arena_release(&a);
-    return n;
 }
 
 static enum judged again(struct attempt *t, int64_t wait_ms)
@@ -418,7 +492,8 @@ static enum judged judge_status(struct attempt *t, enum ec *rc, struct err *rete
             int64_t wait = t->resp->retry_after_ms >= 0 ? t->resp->retry_after_ms : backoff(t);
 
             log_info("net", "%s: throttled by %s, waiting %lld ms", t->call->http.what, t->s->name, (long long)wait);
-            return again(t, wait + jitter(t->s, 50));
+            /* the governor holds back this user for that long; another one may take the call right away */
+            return again(t, t->user ? jitter(t->s, 50) : wait + jitter(t->s, 50));
         }
         *rc = status_error(t, EC_BUSY, reterr);
         return JUDGED_DONE;
@@ -490,7 +565,7 @@ static enum judged attempt_judge(struct attempt *t, enum ec *rc, struct err *ret
     s->stats.sent_octets += t->resp->sent_octets;
     s->stats.got_octets += t->resp->got_octets;
     if (t->user)
-        governor_done(&t->user->gov, t->resp->status, t->resp->retry_after_ms, dop_hint(t->resp));
+        govern(t);
     if (t->resp->server_date_ms >= 0)
         s->stats.clock_skew_ms = t->resp->server_date_ms - clock_utc_ms();
     log_debug("net", "%s %s -> %d in %lld ms", t->q.method, url_shown(t->url.buf, &a), t->resp->status,
@@ -515,6 +590,7 @@ enum ec session_do(struct session *s, const struct call *c, struct http_response
         if (wait < 0)
             break;
         if (wait > 0) {
+            tell(s);
             clock_sleep_ms(wait > 500 ? 500 : wait);
             continue;
         }
@@ -590,6 +666,19 @@ static void end_slot(struct running *r, struct slot *sl)
     }
 }
 
+/* After an error nothing new goes out, and nothing that waits for its turn to go again. */
+static void drop_ready(struct running *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        struct slot *sl = &r->slots[i];
+
+        if (sl->state != SLOT_READY)
+            continue;
+        sl->rc = err_set(&sl->err, EC_STOPPED, "%s was not sent: an earlier call failed", sl->job.call.http.what);
+        end_slot(r, sl);
+    }
+}
+
 static int64_t start_ready(struct running *r)
 {
     int64_t soonest = 250;
@@ -612,7 +701,7 @@ static int64_t start_ready(struct running *r)
         sl->rc = http_start(r->s->http, &sl->t.q, &sl->job.resp, slot_done, sl, &sl->err);
         if (sl->rc) {
             if (sl->t.user)
-                governor_done(&sl->t.user->gov, 0, -1, 0);
+                governor_undo(&sl->t.user->gov, &sl->t.governed);
             end_slot(r, sl);
         } else {
             sl->state = SLOT_FLYING;
@@ -662,6 +751,8 @@ enum ec session_run(struct session *s, const struct session_pool *p, struct err 
         for (size_t i = 0; i < r.n && !r.dry && !r.rc && !stop_requested() && r.busy < room(&r); i++)
             if (r.slots[i].state == SLOT_FREE)
                 take_job(&r, &r.slots[i]);
+        if (r.rc)
+            drop_ready(&r);
         if (!r.busy)
             break;
         wait = start_ready(&r);
@@ -677,6 +768,7 @@ enum ec session_run(struct session *s, const struct session_pool *p, struct err 
             clock_sleep_ms(wait);
         }
         judge_over(&r);
+        tell(s);
         if (p->idle && clock_mono_ms() - idled > 250) {
             idled = clock_mono_ms();
             p->idle(p->ctx);

@@ -10,7 +10,7 @@
 
 #include "data/json.h"
 #include "net/auth.h"
-#include "net/governor.h"
+#include "net/pace.h"
 
 struct session;
 struct session_config {
@@ -23,7 +23,8 @@ struct session_config {
     const struct http_header *headers; /* sent with every call (OData-Version ...); borrowed, static */
     size_t n_headers;
     int64_t retry_deadline_ms; /* how long transient failures are retried, 0 = 10 min */
-    double tps_limit;
+    double tps_limit; /* requests a second, 0 = no limit */
+    const char *tps_file; /* holds the rate, read again while the run goes on; NULL = none */
     const char *pause_file; /* while it exists no call starts; NULL = none */
     int start_concurrency; /* 0 = 4 */
     int max_concurrency; /* 0 = by the server's hint, at most 48 */
@@ -31,6 +32,10 @@ struct session_config {
 enum ec session_new(const struct session_config *cfg, struct http *http, struct session **ret, struct err *reterr);
 void session_free(struct session *s);
 const char *session_base(const struct session *s);
+const char *session_name(const struct session *s);
+/* Called a few times a second while calls are waited for: why nothing goes on ("" = it does), until when (0 = unknown). */
+typedef void session_wait_fn(void *arg, const char *reason, int64_t until_utc_ms);
+void session_on_wait(struct session *s, session_wait_fn *fn, void *arg);
 
 enum call_repeat {
     CALL_REPEATABLE, /* reads, upserts by key: retried after lost answers too */
@@ -49,6 +54,7 @@ struct call {
         json_object; /* what comes under status 200 must be a JSON object, by its ends; anything else (a proxy's page, half
                        * an answer) is a lost answer: repeated like one, else EC_NET */
     int user; /* index of the application user, -1 = the least busy one */
+    size_t parts; /* rows that it carries: what it will take grows with them; 0 = none */
 };
 enum ec session_do(struct session *s, const struct call *c, struct http_response *r, struct err *reterr);
 
@@ -56,7 +62,7 @@ enum ec session_do(struct session *s, const struct call *c, struct http_response
  * Side by side: keeps as many calls in flight as the governors allow. `next` fills *c (borrowing what must live until
  * `done`) and returns false when there is nothing to start now; `done` gets each result, after retries. Returns when `next`
  * said false and nothing is in flight, or with the first error that `next` or `done` returned (in-flight calls are
- * finished first), or EC_STOPPED after draining when a stop was requested.
+ * finished first; calls that wait for another attempt end with EC_STOPPED instead), or EC_STOPPED after draining when a stop was requested.
  */
 struct session_job {
     struct call call;
@@ -74,9 +80,12 @@ enum ec session_run(struct session *s, const struct session_pool *p, struct err 
 
 struct session_stats {
     uint64_t calls, retries, throttled, waited_ms, sent_octets, got_octets;
+    uint64_t waits_ms[WAIT_REASONS]; /* waited_ms by reason, summed over the users */
+    size_t users;
     int concurrency, in_flight;
     int64_t clock_skew_ms; /* server's Date minus ours, last seen */
-    char reason[120]; /* why it waits now, "" = it does not */
+    char reason[160]; /* why it waits now, "" = it does not */
+    int64_t until_utc_ms; /* until when, 0 = not known */
 };
 void session_stats(const struct session *s, struct session_stats *ret);
 int64_t session_server_now_ms(const struct session *s); /* our clock corrected by the last Date header */

@@ -174,6 +174,7 @@ const struct emu_column *emu_column_by_name(const struct emu_table *t, const cha
     X(dv_batch_needs_extra_crlf, 0, "a $batch body that does not end in CRLF CRLF is refused as unreadable")         \
     X(dv_etag_ignored, 0, "If-Match with a version is ignored")                                                      \
     X(fno_dualwrite_status_number, 0, "Status in DualWriteProjectConfigurations is a number instead of a word")      \
+    X(dv_no_quota_headers, 0, "answers do not carry the x-ms-ratelimit-* headers")                                   \
     X(token_expires_s, 3599, "expires_in of tokens, seconds")                                                        \
     X(company_team_delay_ms, 200, "how long after a cdm_company row its owning team appears")                        \
     X(dv_limit_requests, 6000, "service protection: requests per window and user; 0 = off")                          \

@@ -100,6 +100,13 @@ static void counters(struct admin *a)
     strbuf_adds(&a->r->body, "}\n");
 }
 
+static void limits(struct admin *a)
+{
+    answer(a, 200);
+    dv_limits_json(a->e, &a->r->body);
+    strbuf_addc(&a->r->body, '\n');
+}
+
 static void knobs(struct admin *a)
 {
     size_t n = YAJL_IS_OBJECT(a->body) ? YAJL_GET_OBJECT(a->body)->len : 0;
@@ -516,6 +523,8 @@ void emu_admin_handle(struct emu *e, struct emu_request *q, struct emu_response 
         done(&a);
     else if (get && !strcmp(p, "/counters"))
         counters(&a);
+    else if (get && !strcmp(p, "/limits"))
+        limits(&a);
     else if ((get || post) && !strcmp(p, "/knobs"))
         knobs(&a);
     else if ((get || post) && !strcmp(p, "/clock"))

@@ -89,6 +89,7 @@ struct dv { /* everything the Dataverse part keeps in memory */
     int64_t version; /* the last one given out */
     char root_bu[37];
     struct dv_user *users; /* emu_dv_limits.c */
+    int64_t first_write_ms, last_write_ms; /* 0 = none yet */
     struct dw *dw; /* emu_dualwrite.c */
 };
 const struct dv_table *dv_table_by_set(const struct emu *e, const char *set, size_t n);
@@ -272,6 +273,7 @@ void dv_total_counts(struct dv_op *op); /* RetrieveTotalRecordCount */
 /* Service protection (emu_dv_limits.c). False: answered with 429. */
 bool dv_limits_enter(struct dv_op *op);
 void dv_limits_leave(struct dv_op *op); /* accounts the cost, adds the headers */
+void dv_limits_json(struct emu *e, struct strbuf *out);
 const char *dv_user_id(struct emu *e, const char *client); /* systemuser of an application, made when needed */
 
 #endif

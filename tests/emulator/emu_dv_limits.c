@@ -18,6 +18,9 @@ enum { CALL_MS = 100, ROW_US = 4000 };
 struct spent {
     int64_t at_ms, cost_ms;
 };
+struct window { /* what was served in one window since the first write */
+    int64_t calls, rows, cost_ms;
+};
 struct dv_user {
     struct dv_user *next;
     char *client;
@@ -29,6 +32,10 @@ struct dv_user {
     size_t n_busy, cap_busy;
     int64_t penalty_until; /* 0 = none */
     int64_t refused; /* in this penalty */
+    int64_t told_ms; /* when the last 429 was given */
+    int64_t n_calls, n_rows, n_refused, n_early;
+    struct window *windows;
+    size_t n_windows;
 };
 
 static struct dv_user *user_of(struct emu *e, const char *client)
@@ -138,6 +145,8 @@ static void headers(struct dv_op *op, const struct dv_user *u)
     char text[40];
 
     emu_add_header(op->r, op->q, "x-ms-dop-hint", "%" PRId64, EMU_KNOB(op->e, dv_dop_hint));
+    if (EMU_KNOB(op->e, dv_no_quota_headers))
+        return;
     left = requests ? requests - (int64_t)u->n : 6000;
     emu_add_header(op->r, op->q, "x-ms-ratelimit-burst-remaining-xrm-requests", "%" PRId64, left > 0 ? left : 0);
     left = time ? time - u->cost_ms : 1200000;
@@ -207,7 +216,20 @@ static bool refuse(struct dv_op *op, struct dv_user *u, int64_t now, uint32_t co
         emu_add_header(op->r, op->q, "Retry-After", "%" PRId64, (left + 999) / 1000);
     headers(op, u);
     emu_count(op->e, "dv.429", 1);
+    u->n_refused++;
+    u->told_ms = now;
     return false;
+}
+
+/* A request within the time that a 429 named, by a client that has had time enough to read it. */
+static void watch_early(struct dv_op *op, struct dv_user *u, int64_t now)
+{
+    int64_t grace = 300 * EMU_KNOB(op->e, time_scale);
+
+    if (u->penalty_until > now && u->told_ms && now > u->told_ms + grace) {
+        u->n_early++;
+        emu_count(op->e, "dv.429.early", 1);
+    }
 }
 
 bool dv_limits_enter(struct dv_op *op)
@@ -219,6 +241,8 @@ bool dv_limits_enter(struct dv_op *op)
 
     BUG_IF(!u, "a request without its user");
     drop_old(u, now - window);
+    u->n_calls++;
+    watch_early(op, u, now);
     if (concurrent && busy(u, now) >= concurrent)
         return refuse(op, u, now, 0x80072326, 1000);
     if (requests && (int64_t)u->n >= requests)
@@ -230,12 +254,94 @@ bool dv_limits_enter(struct dv_op *op)
     return true;
 }
 
+/* Windows are counted from the first write of any user on. */
+static void note(struct dv_op *op, struct dv_user *u, int64_t now, int64_t cost)
+{
+    struct dv *d = op->e->dv;
+    size_t at;
+
+    if (!d->first_write_ms && !op->rows)
+        return;
+    if (!d->first_write_ms)
+        d->first_write_ms = now;
+    if (op->rows)
+        d->last_write_ms = now;
+    at = (size_t)((now - d->first_write_ms) / EMU_KNOB(op->e, dv_window_ms));
+    if (at >= 100000)
+        return;
+    if (at >= u->n_windows) {
+        u->windows = xrealloc(u->windows, (at + 1) * sizeof(*u->windows));
+        memset(u->windows + u->n_windows, 0, (at + 1 - u->n_windows) * sizeof(*u->windows));
+        u->n_windows = at + 1;
+    }
+    u->windows[at].cost_ms += cost;
+    u->windows[at].calls += op->rows > 0;
+    u->windows[at].rows += op->rows;
+    u->n_rows += op->rows;
+}
+
+/*
+ * What was reached in the whole windows after the first one, against what the limits allow for calls of these sizes: with n
+ * rows in a call of T(n), users * limit / window * n / T(n) rows a second.
+ */
+static void steady(struct emu *e, struct strbuf *out)
+{
+    const struct dv *d = e->dv;
+    int64_t window = EMU_KNOB(e, dv_window_ms), time = EMU_KNOB(e, dv_limit_execution_ms), users = 0;
+    int64_t row_us = EMU_KNOB(e, dv_row_us);
+    size_t whole = d->first_write_ms ? (size_t)((d->last_write_ms - d->first_write_ms) / window) : 0;
+    struct window sum = { 0 };
+    double seconds, n, t, ceiling, reached;
+
+    for (const struct dv_user *u = d->users; u; u = u->next) {
+        users += u->n_rows > 0;
+        for (size_t i = 1; i < whole && i < u->n_windows; i++) {
+            sum.calls += u->windows[i].calls;
+            sum.rows += u->windows[i].rows;
+            sum.cost_ms += u->windows[i].cost_ms;
+        }
+    }
+    seconds = whole > 1 ? (double)(whole - 1) * (double)window / 1000 : 0;
+    n = sum.calls ? (double)sum.rows / (double)sum.calls : 0;
+    t = CALL_MS / 1000.0 + n * (double)(row_us ? row_us : ROW_US) / 1e6;
+    ceiling = (double)users * (double)time / (double)window * n / t;
+    reached = seconds > 0 ? (double)sum.rows / seconds : 0;
+    strbuf_addf(out,
+                "\"steady\":{\"windows\":%zu,\"users\":%" PRId64 ",\"calls\":%" PRId64 ",\"rows\":%" PRId64
+                ",\"rows_per_call\":%.1f,\"seconds_per_call\":%.3f,\"execution_ms\":%" PRId64
+                ",\"ceiling_rows_per_s\":%.1f,\"reached_rows_per_s\":%.1f,\"ratio\":%.4f}",
+                whole > 1 ? whole - 1 : 0, users, sum.calls, sum.rows, n, t, sum.cost_ms, ceiling, reached,
+                ceiling > 0 ? reached / ceiling : 0);
+}
+
+void dv_limits_json(struct emu *e, struct strbuf *out)
+{
+    const char *sep = "";
+
+    strbuf_addf(out, "{\"window_ms\":%" PRId64 ",\"execution_ms\":%" PRId64 ",\"users\":[", EMU_KNOB(e, dv_window_ms),
+                EMU_KNOB(e, dv_limit_execution_ms));
+    for (const struct dv_user *u = e->dv->users; u; u = u->next) {
+        if (!u->n_calls)
+            continue;
+        strbuf_addf(out, "%s{\"client\":", sep);
+        emu_json_str(out, u->client, strlen(u->client));
+        strbuf_addf(out, ",\"calls\":%" PRId64 ",\"rows\":%" PRId64 ",\"refused\":%" PRId64 ",\"early\":%" PRId64 "}",
+                    u->n_calls, u->n_rows, u->n_refused, u->n_early);
+        sep = ",";
+    }
+    strbuf_adds(out, "],");
+    steady(e, out);
+    strbuf_addc(out, '}');
+}
+
 void dv_limits_leave(struct dv_op *op)
 {
     struct dv_user *u = user_of(op->e, op->q->user);
-    int64_t row_us = EMU_KNOB(op->e, dv_row_us), now = emu_now_ms(op->e);
+    int64_t row_us = EMU_KNOB(op->e, dv_row_us), now = emu_now_ms(op->e),
+            cost = CALL_MS + op->rows * (row_us ? row_us : ROW_US) / 1000;
 
-    add_spent(u, now, CALL_MS + op->rows * (row_us ? row_us : ROW_US) / 1000);
+    add_spent(u, now, cost);
+    note(op, u, now, cost);
     if (row_us)
         op->r->cost_ms += CALL_MS + op->rows * row_us / 1000;
     if (op->r->cost_ms + EMU_KNOB(op->e, latency_ms) > 0)

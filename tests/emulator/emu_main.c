@@ -108,8 +108,10 @@ void emu_serve(struct emu *e, struct emu_request *q, struct emu_response *r, int
 {
     struct emu_fault_plan plan = { .retry_after = -1 };
     char date[40], counter[32];
+    int64_t began, spent;
 
     pthread_mutex_lock(&e->lock);
+    began = emu_now_ms(e);
     emu_store_begin(e);
     snprintf(counter, sizeof(counter), "http.%s", SERVICES[q->service]);
     emu_count(e, counter, 1);
@@ -126,7 +128,12 @@ void emu_serve(struct emu *e, struct emu_request *q, struct emu_response *r, int
         r->status = 500;
     clock_format_http(emu_now_ms(e) + EMU_KNOB(e, clock_skew_ms), date);
     emu_add_header(r, q, "Date", "%s", date);
-    *ret_wait_ms = q->service == EMU_ADMIN ? 0 : emu_wall_ms(e, plan.delay_ms + r->cost_ms + EMU_KNOB(e, latency_ms));
+    /* what the work really took is part of its simulated time, not on top of it */
+    spent = emu_now_ms(e) - began;
+    if (spent < 0 || spent > r->cost_ms)
+        spent = r->cost_ms;
+    *ret_wait_ms =
+        q->service == EMU_ADMIN ? 0 : emu_wall_ms(e, plan.delay_ms + r->cost_ms - spent + EMU_KNOB(e, latency_ms));
     emu_store_commit(e);
     pthread_mutex_unlock(&e->lock);
 }

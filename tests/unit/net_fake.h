@@ -288,7 +288,7 @@ static void jump_sleep(void *arg, int64_t ms)
 }
 __attribute__((unused)) static void jump_clock(void)
 {
-    static const struct clock_source S = { jump_utc, jump_mono, jump_sleep, NULL };
+    static const struct clock_source S = { .utc_ms = jump_utc, .mono_ms = jump_mono, .sleep_ms = jump_sleep };
 
     jump_ms = 0;
     clock_replace(&S);

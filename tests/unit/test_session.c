@@ -372,6 +372,85 @@ static void paused_by_file(void **state)
     env_close(&v);
 }
 
+/* ---- the pace that a person sets ---- */
+
+static void rates_read(void **state)
+{
+    static const struct {
+        const char *text;
+        bool good;
+        double rate;
+    } CASES[] = {
+        { "", true, 0 },      { "\n", true, 0 },          { "0", true, 0 },
+        { "20\n", true, 20 }, { " 0.5 \r\n", true, 0.5 }, { "many", false, 0 },
+        { "-1", false, 0 },   { "5 a second", false, 0 }, { "inf", false, 0 },
+        { "1e9", false, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(CASES); i++) {
+        double rate = -1;
+        bool good = pace_rate(CASES[i].text, &rate);
+
+        CHECK(good == CASES[i].good && (!good || !(rate < CASES[i].rate || rate > CASES[i].rate)), "case %zu: %d %g",
+              i, good, rate);
+    }
+}
+
+/* Calls that a pace lets go in so many seconds of the jumping clock. */
+static int calls_in(struct pace *p, int64_t ms)
+{
+    int64_t until = clock_mono_ms() + ms;
+    int n = 0;
+
+    while (clock_mono_ms() < until) {
+        int64_t wait = pace_ask(p, true);
+
+        if (!wait) {
+            pace_take(p);
+            n++;
+        }
+        jump_ms += wait ? wait : 1;
+    }
+    return n;
+}
+
+static void rate_of_a_file(void **state)
+{
+    struct pace p;
+    struct err e = { 0 };
+    char why[80];
+    int n;
+
+    (void)state;
+    jump_clock();
+    pace_init(&p, 10, NULL, NULL);
+    n = calls_in(&p, 2000);
+    CHECK(n >= 19 && n <= 22, "%d calls in 2 s at 10 a second", n);
+    CHECK(p.waited_ms[WAIT_RATE] > 1000, "%llu ms waited", (unsigned long long)p.waited_ms[WAIT_RATE]);
+    pace_release(&p);
+    CHECK_OK(file_write_atomic("rate", "4\n", 2, 0600, &e), &e);
+    pace_init(&p, 0, "rate", NULL);
+    n = calls_in(&p, 5000);
+    CHECK(n >= 19 && n <= 22, "%d calls in 5 s at 4 a second", n);
+    pace_reason(&p, why, sizeof(why));
+    CHECK_STR(why, "--tpslimit 4", "what is shown");
+    CHECK_OK(file_write_atomic("rate", "0.1", 3, 0600, &e), &e);
+    n = calls_in(&p, 20000);
+    CHECK(n >= 1 && n <= 5, "%d calls in 20 s at 0.1 a second", n);
+    CHECK_OK(file_write_atomic("rate", "20", 2, 0600, &e), &e); /* not only when the ten seconds are over */
+    n = calls_in(&p, 2000);
+    CHECK(n >= 25 && n <= 45, "%d calls in 2 s after the rate rose to 20", n);
+    CHECK_OK(file_write_atomic("rate", "x", 1, 0600, &e), &e); /* half written, say: the old one stays */
+    n = calls_in(&p, 2000);
+    CHECK(n >= 38 && n <= 42, "%d calls in 2 s at 20 a second", n);
+    remove("rate");
+    n = calls_in(&p, 2000);
+    CHECK(n > 1000, "%d calls in 2 s without a limit", n);
+    pace_release(&p);
+    clock_replace(NULL);
+}
+
 /* ---- side by side ---- */
 
 struct work {
@@ -596,6 +675,99 @@ static void error_texts(void **state)
     arena_release(&a);
 }
 
+/* The first token's user is throttled for an hour; the other one does all the work. */
+static void refuse_one_user(struct fake_http *f, const struct fake_request *q, struct fake_answer *a)
+{
+    (void)f;
+    if (!strcmp(fake_header(q, "Authorization"), "Bearer t1")) {
+        fake_text(a, 429, "");
+        strbuf_adds(&a->head, "Retry-After: 3600\r\n");
+        return;
+    }
+    a->delay_ms = 5;
+}
+
+static const char *told;
+static int64_t told_until;
+
+static void hear(void *arg, const char *reason, int64_t until)
+{
+    (void)arg;
+    if (reason[0]) {
+        free((char *)told);
+        told = xstrdup(reason);
+        told_until = until;
+    }
+}
+
+static void others_go_on(void **state)
+{
+    struct env v;
+    struct work w = { .n = 40 };
+    struct session_pool p = { .next = next_call, .done = call_done, .ctx = &w };
+    struct session_stats st;
+    int64_t t;
+
+    (void)state;
+    env_open(&v, refuse_one_user, 2, 0);
+    session_on_wait(v.s, hear, NULL);
+    t = clock_mono_ms();
+    CHECK_OK(session_run(v.s, &p, &v.e), &v.e);
+    assert_int_equal(w.done, 40);
+    assert_int_equal(w.failed, 0);
+    CHECK(clock_mono_ms() - t < 600000, "it took %lld ms", (long long)(clock_mono_ms() - t));
+    session_stats(v.s, &st);
+    CHECK(st.throttled >= 1 && st.throttled <= 4, "%llu refused", (unsigned long long)st.throttled);
+    CHECK(strstr(st.reason, "user 1 of 2: throttled"), "'%s'", st.reason);
+    CHECK(st.until_utc_ms > clock_utc_ms() + 3000000, "until %lld", (long long)st.until_utc_ms);
+    CHECK(told && strstr(told, "user 1 of 2") && told_until, "'%s'", told ? told : "");
+    free((char *)told);
+    told = NULL;
+    env_close(&v);
+}
+
+/* After an error, calls that wait for their turn to go again are not sent any more. */
+static void refuse_all_but_one(struct fake_http *f, const struct fake_request *q, struct fake_answer *a)
+{
+    (void)q;
+    if (++f->n == 1) {
+        fake_text(a, 200, "{}");
+        a->delay_ms = 30;
+        return;
+    }
+    fake_text(a, 429, "");
+    strbuf_adds(&a->head, "Retry-After: 600\r\n");
+}
+
+static enum ec done_fails(void *ctx, struct session_job *job, enum ec rc, struct err *call_err, struct err *reterr)
+{
+    struct work *w = ctx;
+
+    (void)job;
+    (void)call_err;
+    w->done++;
+    w->failed += rc == EC_STOPPED;
+    return rc ? EC_OK : err_set(reterr, EC_DISK, "full");
+}
+
+static void error_ends_waiting(void **state)
+{
+    struct env v;
+    struct work w = { .n = 4 };
+    struct session_pool p = { .next = next_call, .done = done_fails, .ctx = &w };
+    int64_t t;
+
+    (void)state;
+    env_open(&v, refuse_all_but_one, 1, 0);
+    t = clock_mono_ms();
+    assert_int_equal(session_run(v.s, &p, &v.e), EC_DISK);
+    assert_int_equal(w.done, 4);
+    assert_int_equal(w.failed, 3);
+    assert_int_equal(v.f.n_seen, 4); /* none of them a second time */
+    CHECK(clock_mono_ms() - t < 500000, "it waited %lld ms", (long long)(clock_mono_ms() - t));
+    env_close(&v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -609,6 +781,10 @@ int main(void)
         cmocka_unit_test(base_of_session),
         cmocka_unit_test(server_clock),
         cmocka_unit_test(paused_by_file),
+        cmocka_unit_test(rates_read),
+        cmocka_unit_test(rate_of_a_file),
+        cmocka_unit_test(others_go_on),
+        cmocka_unit_test(error_ends_waiting),
         cmocka_unit_test(many),
         cmocka_unit_test(several_users),
         cmocka_unit_test(one_renews_for_all),
