@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "dv/dv.h"
 #include "erp/erp.h"
+#include "loader/map_store.h"
 #include "loader/public/catalog.h"
 
 #include <stdio.h>
@@ -459,4 +460,10 @@ void pair_identity(const struct pair *p, struct strbuf *ret_lines, char ret[stat
     }
     sha256_add(s, ret_lines->buf, ret_lines->len);
     sha256_hex(s, ret);
+}
+
+struct cell pair_map_version(const struct map_ctx *m, struct arena *a)
+{
+    return m->cfg->file ? map_stored_version(workspace_path(&m->pair->app->ws, a, "%s", m->cfg->file), a)
+                        : CELL_ABSENT;
 }

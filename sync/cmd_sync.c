@@ -29,6 +29,12 @@ enum ec cmd_sync(struct app *app, struct err *reterr)
     rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
     if (!rc)
         rc = pair_companies(p, reterr);
+    for (size_t i = 0; !rc && i < p->n; i++)
+        if (p->maps[i].selected && p->maps[i].cfg->handoff_dual_write) {
+            if (app->opt->n_args)
+                out_line(&app->out, "%s: belongs to dual-write (handoff = dual-write)", p->maps[i].cfg->alias);
+            p->maps[i].selected = false; /* two engines on one map would carry everything twice */
+        }
     if (!rc && !follow)
         rc = pair_check_not_running(p, reterr);
     if (!rc)

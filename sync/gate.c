@@ -217,3 +217,8 @@ enum ec gate_close(struct map_ctx *m, const char *reason, struct err *reterr)
 {
     return set(m, "closed", 0, reason, reterr);
 }
+
+enum ec gate_handed_over(struct map_ctx *m, const char *reason, struct err *reterr)
+{
+    return set(m, "open", 0, reason, reterr);
+}

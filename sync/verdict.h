@@ -70,6 +70,10 @@ enum ec gate_waits_for_rules(struct map_ctx *m, bool *ret, struct err *reterr);
 enum ec gate_open(struct map_ctx *m, struct err *reterr);
 enum ec gate_check(struct map_ctx *m, struct err *reterr); /* the same rules, nothing opened */
 /* The newest Dataverse snapshot becomes the base, the F&O feed has a position before it, the gate opens (cmd_gate.c). */
+/* The compared state becomes the base and the feeds' positions are set; nothing when that was done for this comparison already. */
+enum ec gate_take_base(struct map_ctx *m, struct err *reterr);
+/* The gate of a map that dual-write carries from now on: proven by the caller. */
+enum ec gate_handed_over(struct map_ctx *m, const char *reason, struct err *reterr);
 enum ec gate_hand_over(struct map_ctx *m, struct err *reterr);
 enum ec gate_close(struct map_ctx *m, const char *reason, struct err *reterr);
 

@@ -63,4 +63,7 @@ enum ec pair_check_not_running(struct pair *p, struct err *reterr);
 /* Identity of a run over these maps: config_identity plus each binding's hash, as lines and SHA-256. */
 void pair_identity(const struct pair *p, struct strbuf *ret_lines, char ret[static 65]);
 
+/* The saved version that the map's document came from, where it was pulled or imported; absent = not known. */
+struct cell pair_map_version(const struct map_ctx *m, struct arena *a);
+
 #endif
