@@ -63,10 +63,11 @@ bench:
 
 ## install     programs, manual page and documents under DESTDIR and PREFIX=/usr/local
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/dmfsync
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/dmfsync
 	install -m 755 $(B)/dmfsync $(B)/dmfsync-emulator $(DESTDIR)$(PREFIX)/bin/
 	$(B)/dmfsync help --manual >$(B)/dmfsync.1
 	install -m 644 $(B)/dmfsync.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' scripts/systemd/dmfsync@.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/dmfsync@.service
 	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/dmfsync/
 
 ## layers      fails when a folder includes upward

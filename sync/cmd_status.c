@@ -1,4 +1,5 @@
 /* cmd_status.c -- status and history: read-only, safe beside a working command. */
+#include "base/clock.h"
 #include "loader/public/pair.h"
 #include "sync/sync_commands.h"
 #include "sync/verdict.h"
@@ -112,10 +113,57 @@ static enum ec gates(struct app *app, struct err *reterr)
     return query_done(q, reterr);
 }
 
+/* How sync fares with a map: its last round, how old the oldest change not yet applied is, sums since the gate was opened. */
+static enum ec sync_state(struct app *app, struct json *list, const char *alias, struct store *s, struct err *reterr)
+{
+    static const char *const NUMBERS[] = { "took_ms", "written",      "lag_ms", "lag_max_ms", "rounds",
+                                           "to_fno",  "to_dataverse", "echoes", "conflicts",  "deletes" };
+    struct query *q =
+        store_query(s, "select value, coalesce((select min(at) from pending where state in ('new', 'sending')), "
+                       "''), coalesce((select count(*) from pending where state in ('new', 'sending')), 0) from "
+                       "setting where name = 'sync_last'");
+    struct arena a = { 0 };
+    struct json *last = NULL, *v;
+    int64_t at = 0, age, took, written;
+
+    if (query_step(q)) {
+        struct cell text = query_get_cell(q, 0), oldest = query_get_cell(q, 1);
+
+        (void)json_parse("sync_last", text.ptr, text.len, NULL, &a, &last, NULL);
+        v = out_object(&app->out, list, NULL);
+        out_str(&app->out, v, "map", alias);
+        out_cell(&app->out, v, "at", json_member(last, "at"));
+        for (size_t i = 0; i < COUNT(NUMBERS); i++)
+            out_int(&app->out, v, NUMBERS[i], json_i64(json_get(last, NUMBERS[i]), 0));
+        out_int(&app->out, v, "backlog", query_get_int(q, 2));
+        age = oldest.len && clock_parse_utc(oldest.ptr, oldest.len, &at) ? clock_utc_ms() - at : 0;
+        out_int(&app->out, v, "oldest_ms", age);
+        out_cell(&app->out, v, "error", json_member(last, "error"));
+        took = json_i64(json_get(last, "took_ms"), 0);
+        written = json_i64(json_get(last, "written"), 0);
+        out_line(
+            &app->out,
+            "%s: last sync " CELL_FMT
+            ", %lld written%s, lag %lld ms (at most %lld), backlog %lld; in all %lld to F&O, %lld to "
+            "Dataverse, %lld echoes, %lld conflicts%s" CELL_FMT,
+            alias, CELL_ARG(json_member(last, "at")), (long long)written,
+            took > 0 && written
+                ? cell_cstr(&a, cell_printf(&a, " (%.1f a second)", (double)written * 1000 / (double)took))
+                : "",
+            (long long)json_i64(json_get(last, "lag_ms"), 0), (long long)json_i64(json_get(last, "lag_max_ms"), 0),
+            (long long)query_get_int(q, 2), (long long)json_i64(json_get(last, "to_fno"), 0),
+            (long long)json_i64(json_get(last, "to_dataverse"), 0), (long long)json_i64(json_get(last, "echoes"), 0),
+            (long long)json_i64(json_get(last, "conflicts"), 0),
+            cell_blank(json_member(last, "error")) ? "" : "; failed: ", CELL_ARG(json_member(last, "error")));
+    }
+    arena_release(&a);
+    return query_done(q, reterr);
+}
+
 /* What waits in each map's state; a map that has none yet is left out. */
 static enum ec waiting(struct app *app, struct err *reterr)
 {
-    struct json *list = out_array(&app->out, NULL, "waiting");
+    struct json *list = out_array(&app->out, NULL, "waiting"), *syncs = out_array(&app->out, NULL, "sync");
     enum ec rc = EC_OK;
 
     for (size_t i = 0; i < app->cfg.n_maps && !rc; i++) {
@@ -142,6 +190,8 @@ static enum ec waiting(struct app *app, struct err *reterr)
                          (long long)query_get_int(q, 2), (long long)query_get_int(q, 3));
             }
             rc = query_done(q, reterr);
+            if (!rc)
+                rc = sync_state(app, syncs, app->cfg.maps[i].alias, s, reterr);
         }
         store_close(s);
         arena_release(&a);
