@@ -58,7 +58,7 @@ fuzz:
 ## bench       time and peak memory of the main job at two sizes, and their ratio
 bench:
 	@scripts/bootstrap
-	@+$(MAKE) --no-print-directory -j$(JOBS) all build/release/gen_sources build/release/gen_rows build/release/measure
+	@+$(MAKE) --no-print-directory -j$(JOBS) all build/release/gen_sources build/release/gen_rows build/release/gen_sides build/release/measure
 	@scripts/bench
 
 ## install     programs, manual page and documents under DESTDIR and PREFIX=/usr/local
@@ -96,7 +96,7 @@ $(B)/clang/%.ok: %.c
 	@touch $@
 
 # Helpers of demo, tests and bench; they share nothing with the program.
-$(B)/gen_sources $(B)/gen_rows $(B)/measure: $(B)/%: tests/data/%.c $(B)/flags
+$(B)/gen_sources $(B)/gen_rows $(B)/gen_sides $(B)/measure: $(B)/%: tests/data/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(SAY)LD $@
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $<

@@ -1,6 +1,7 @@
 /* cmd_diff.c -- the command `diff`: F&O against Dataverse, or the loaded source files against F&O. */
 #include "sync/compare.h"
 #include "sync/diff_print.h"
+#include "sync/sides.h"
 #include "sync/sync_commands.h"
 
 struct source_diff {
@@ -76,7 +77,8 @@ static enum ec one_map(struct map_ctx *m, struct dict *d, enum diff_format forma
     enum ec rc = EC_OK;
 
     if (!stored) {
-        rc = compare_map(m, d, (uint64_t)recheck, &a, &c, reterr);
+        rc = sides_given(m->pair->app) ? sides_compare(m, &a, &c, reterr)
+                                       : compare_map(m, d, (uint64_t)recheck, &a, &c, reterr);
         if (!rc)
             rc = verdict_output(m, list, c.verdict, &c.diff, c.checked_at, reterr);
         progress_clear(o);
@@ -95,6 +97,7 @@ enum ec cmd_diff(struct app *app, struct err *reterr)
 {
     const char *name = option_value(app, "--format"), *against = option_value(app, "--against");
     enum diff_format format = DIFF_SIGNS;
+    bool files = sides_given(app);
     struct pair *p = NULL;
     struct dict *d = NULL;
     struct json *list;
@@ -106,10 +109,12 @@ enum ec cmd_diff(struct app *app, struct err *reterr)
     if (!rc && against && strcmp(against, "source"))
         rc = err_set(reterr, EC_USAGE, "--against %s is not known: source", against);
     if (!rc)
-        rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+        rc = pair_open(app, (files ? PAIR_CACHED : PAIR_LIVE) | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+    if (!rc && files && (against || option_given(app, "--stored")))
+        rc = err_set(reterr, EC_USAGE, "--fno-from and --dataverse-from make a comparison of their own");
     if (!rc)
-        rc = pair_companies(p, reterr);
-    if (!rc && !against && !option_given(app, "--stored"))
+        rc = files ? sides_check(app, p, reterr) : pair_companies(p, reterr);
+    if (!rc && !files && !against && !option_given(app, "--stored"))
         rc = dict_open(p, &d, reterr);
     list = out_array(&app->out, NULL, "maps");
     if (!rc)

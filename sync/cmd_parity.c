@@ -3,7 +3,9 @@
 #include "base/log.h"
 #include "data/sign.h"
 #include "sync/certificate.h"
+#include "sync/file_snapshot.h"
 #include "sync/report.h"
+#include "sync/sides.h"
 #include "sync/sync_commands.h"
 #include "sync/waive.h"
 
@@ -91,6 +93,7 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
     struct arena own = { 0 };
     const char *path = NULL, *key = NULL;
     int64_t recheck;
+    bool files = sides_given(app);
     enum ec rc = option_int(app, "--recheck", 1000, 0, INT64_MAX, &recheck, reterr);
 
     if (!rc)
@@ -101,13 +104,15 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
         rc = sign_key_read(key, &k, reterr);
         sign_key_free(k);
     }
+    if (!rc && path && files)
+        rc = err_set(reterr, EC_USAGE, "a certificate is about what the services hold, not about files");
     if (!rc && path)
         certificate_begin(app, &cert);
     if (!rc)
-        rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+        rc = pair_open(app, (files ? PAIR_CACHED : PAIR_LIVE) | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
     if (!rc)
-        rc = pair_companies(p, reterr);
-    if (!rc)
+        rc = files ? sides_check(app, p, reterr) : pair_companies(p, reterr);
+    if (!rc && !files)
         rc = dict_open(p, &d, reterr);
     t = table_new(&app->out, HEADERS, COUNT(HEADERS), "lrrrrrrrrl");
     list = out_array(&app->out, NULL, "maps");
@@ -118,9 +123,10 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
 
         if (!m->selected)
             continue;
-        rc = option_given(app, "--incremental") ? compare_map_changes(m, d, (uint64_t)recheck, &a, &c, reterr)
-                                                : compare_map(m, d, (uint64_t)recheck, &a, &c, reterr);
-        if (!rc)
+        rc = files                                ? sides_compare(m, &a, &c, reterr)
+             : option_given(app, "--incremental") ? compare_map_changes(m, d, (uint64_t)recheck, &a, &c, reterr)
+                                                  : compare_map(m, d, (uint64_t)recheck, &a, &c, reterr);
+        if (!rc && !files) /* one over files is as of the files */
             rc = verdict_store(m, 0, c.verdict, &c.diff, NULL, reterr);
         if (!rc)
             rc = verdict_output(m, list, c.verdict, &c.diff, c.checked_at, reterr);
@@ -129,7 +135,7 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
         if (!rc && cert)
             rc = certificate_map(cert, m, &c, reterr);
         if (!rc)
-            rc = renew_gate(m, &c, reterr);
+            rc = files ? EC_OK : renew_gate(m, &c, reterr);
         if (!rc) {
             row(t, m, &c);
             if (c.verdict != VERDICT_PARITY)
@@ -151,6 +157,42 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
     return rc;
 }
 
+/* `snapshot MAP --side SIDE --from csv FILE`: no service is asked. */
+static enum ec snapshot_from_file(struct app *app, const char *side, struct arena *a, struct snapshot *ret,
+                                  struct err *reterr)
+{
+    const char *file = app->opt->n_args > 1 ? workspace_path(&app->ws, a, "%s", app->opt->args[1]) : NULL;
+    struct pair *p = NULL;
+    enum ec rc;
+
+    if (!file)
+        return err_set(reterr, EC_USAGE, "--from csv needs the file: dmfsync snapshot MAP --side %s --from csv FILE",
+                       side);
+    app->opt->n_args = 1; /* the second one is no map */
+    rc = pair_open(app, PAIR_CACHED | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+    for (size_t i = 0; !rc && i < p->n; i++)
+        if (p->maps[i].selected)
+            rc = snapshot_csv(&p->maps[i], !strcmp(side, "fno"), file, a, ret, reterr);
+    pair_close(p);
+    return rc;
+}
+
+static void tell_snapshot(struct app *app, const struct snapshot *s)
+{
+    char sum[64];
+
+    digest_format_sum(s->sum, sum);
+    out_str(&app->out, NULL, "file", s->path);
+    out_int(&app->out, NULL, "rows", (int64_t)s->rows);
+    out_int(&app->out, NULL, "excluded", (int64_t)s->excluded);
+    out_int(&app->out, NULL, "faults", (int64_t)s->faults);
+    out_str(&app->out, NULL, "digest", sum);
+    out_str(&app->out, NULL, "began_at", s->began_at);
+    out_str(&app->out, NULL, "ended_at", s->ended_at);
+    out_line(&app->out, "%s: %llu rows, %llu outside of filters and companies, %s, %s to %s", s->path,
+             (unsigned long long)s->rows, (unsigned long long)s->excluded, sum, s->began_at, s->ended_at);
+}
+
 enum ec cmd_snapshot(struct app *app, struct err *reterr)
 {
     const char *side = option_value(app, "--side"), *from = option_value(app, "--from");
@@ -162,8 +204,17 @@ enum ec cmd_snapshot(struct app *app, struct err *reterr)
 
     if (!side || (strcmp(side, "fno") && strcmp(side, "dataverse")))
         return err_set(reterr, EC_USAGE, "snapshot needs --side fno or --side dataverse");
-    if (from && strcmp(from, "odata") && strcmp(from, "package"))
-        return err_set(reterr, EC_USAGE, "--from %s is not known: odata or package", from);
+    if (from && strcmp(from, "odata") && strcmp(from, "package") && strcmp(from, "csv"))
+        return err_set(reterr, EC_USAGE, "--from %s is not known: odata, package or csv FILE", from);
+    if (from && !strcmp(from, "csv")) {
+        rc = snapshot_from_file(app, side, &a, &s, reterr);
+        if (!rc)
+            tell_snapshot(app, &s);
+        arena_release(&a);
+        return rc;
+    }
+    if (app->opt->n_args > 1)
+        return err_set(reterr, EC_USAGE, "a file is for --from csv");
     rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
     if (!rc)
         rc = pair_companies(p, reterr);
@@ -178,17 +229,8 @@ enum ec cmd_snapshot(struct app *app, struct err *reterr)
             if (!rc)
                 rc = snapshot_dv(&p->maps[i], d, &a, &s, reterr);
         }
-        if (!rc) {
-            char sum[64];
-
-            digest_format_sum(s.sum, sum);
-            out_str(&app->out, NULL, "file", s.path);
-            out_int(&app->out, NULL, "rows", (int64_t)s.rows);
-            out_int(&app->out, NULL, "excluded", (int64_t)s.excluded);
-            out_str(&app->out, NULL, "digest", sum);
-            out_line(&app->out, "%s: %llu rows, %llu outside of filters and companies, %s", s.path,
-                     (unsigned long long)s.rows, (unsigned long long)s.excluded, sum);
-        }
+        if (!rc)
+            tell_snapshot(app, &s);
     }
     dict_close(d);
     pair_close(p);

@@ -3,18 +3,9 @@
 #include "base/log.h"
 #include "base/step.h"
 #include "sync/delta_row.h"
-#include "sync/waive.h"
+#include "sync/diff_parts.h"
 
 #include <stdio.h>
-
-struct comparing {
-    struct map_ctx *m;
-    struct diff_result *res;
-    struct arena *a; /* the caller's: the companies of the result */
-    struct arena row; /* one key */
-    struct baseline *base; /* NULL = none yet */
-    struct waivers waivers;
-};
 
 size_t diff_fields(const struct binding *b, const struct cell *fno, const struct cell *dv, int *ret_fields,
                    size_t max)
@@ -41,7 +32,7 @@ struct diff_counts *diff_company(struct diff_result *res, struct cell company)
     return NULL;
 }
 
-static struct diff_counts *company_of(struct comparing *c, const char *name)
+struct diff_counts *comparing_company(struct comparing *c, const char *name)
 {
     struct diff_counts *d = diff_company(c->res, cell_of(name));
 
@@ -181,7 +172,7 @@ struct digest delta_key_digest(const char octets[static 16])
     return d;
 }
 
-static enum ec one_key(struct comparing *c, const struct leaf_pair *p, struct err *reterr)
+enum ec comparing_key(struct comparing *c, const struct leaf_pair *p, struct err *reterr)
 {
     const struct binding *b = c->m->b;
     const struct cell *row = p->in_a ? p->a.cells : p->b.cells;
@@ -207,7 +198,8 @@ static enum ec one_key(struct comparing *c, const struct leaf_pair *p, struct er
 
         (void)dv_extra_split(p->b.extra, &d.dv_id, &etag);
     }
-    rc = waits(c->m, d.key_octets, &yes, reterr);
+    if (c->any_pending)
+        rc = waits(c->m, d.key_octets, &yes, reterr);
     if (faulty(c, &d))
         d.class = "error";
     else if (yes)
@@ -231,7 +223,7 @@ static enum ec one_key(struct comparing *c, const struct leaf_pair *p, struct er
 
         snprintf(name, sizeof(name), "%.*s", (int)(company.len > 15 ? 15 : company.len),
                  company.ptr ? company.ptr : "");
-        by = company_of(c, name);
+        by = comparing_company(c, name);
         delta_count(by, d.class, 1);
         /* rows of this side only are not in the other side's totals */
         if (!p->in_a)
@@ -249,7 +241,7 @@ static enum ec side_totals(struct comparing *c, struct leaf_file *f, bool is_fno
     enum ec rc = leaf_companies(f, c->a, &co, &n, reterr);
 
     for (size_t i = 0; i < n && !rc; i++) {
-        struct diff_counts *d = company_of(c, co[i].name);
+        struct diff_counts *d = comparing_company(c, co[i].name);
 
         *(is_fno ? &d->fno_rows : &d->dataverse_rows) = co[i].rows;
         *(is_fno ? &d->fno_digest : &d->dataverse_digest) = co[i].sum;
@@ -257,8 +249,40 @@ static enum ec side_totals(struct comparing *c, struct leaf_file *f, bool is_fno
     return rc;
 }
 
+void comparing_warn_twin(struct comparing *c, const struct cell *cells)
+{
+    if (c->twins <= 20)
+        log_warn("diff", "%s: two rows of one side have the key '" CELL_FMT "'", c->m->cfg->alias,
+                 CELL_ARG(bind_key_text(c->m->b, cells, &c->row)));
+}
+
+enum ec comparing_begin(struct comparing *c, struct err *reterr)
+{
+    struct query *q = store_query(c->m->state, "select exists(select 1 from pending)");
+    enum ec rc;
+
+    if (query_step(q))
+        c->any_pending = query_get_int(q, 0);
+    rc = query_done(q, reterr);
+    if (!rc)
+        rc = waivers_for(c->m, &c->waivers, reterr);
+    if (!rc) {
+        rc = baseline_open(c->m, &c->base, reterr);
+        if (rc == EC_NOTFOUND)
+            rc = EC_OK;
+    }
+    return rc;
+}
+
+void comparing_end(struct comparing *c)
+{
+    baseline_close(c->base);
+    waivers_release(&c->waivers);
+    arena_release(&c->row);
+}
+
 /* keys = F&O rows + keys only in Dataverse; equal is what no other class took. Duplicate rows of a side are errors. */
-static void finish_counts(struct diff_counts *d, uint64_t duplicates)
+void comparing_finish_counts(struct diff_counts *d, uint64_t duplicates)
 {
     d->keys += d->fno_rows;
     d->equal =
@@ -267,7 +291,7 @@ static void finish_counts(struct diff_counts *d, uint64_t duplicates)
     d->keys += duplicates;
 }
 
-static enum ec clear_delta(struct map_ctx *m, struct err *reterr)
+enum ec comparing_clear(struct map_ctx *m, struct err *reterr)
 {
     return store_exec(m->state, "delete from delta; delete from delta_field;", reterr);
 }
@@ -286,7 +310,7 @@ static enum ec walk(struct comparing *c, struct leaf_file *fa, struct leaf_file 
             break;
         if (!(p.in_a && p.in_b && digest_eq(p.a.row, p.b.row))) {
             arena_reset(&c->row);
-            rc = one_key(c, &p, reterr);
+            rc = comparing_key(c, &p, reterr);
         }
         if (!(++seen & 4095))
             progress_update(&c->m->pair->app->out, c->m->cfg->alias, "diff", (int64_t)(seen + leaf_walk_skipped(w)),
@@ -307,12 +331,7 @@ enum ec diff_run(struct map_ctx *m, const struct snapshot *fno, const struct sna
     if (!rc)
         rc = leaf_open(dv->path, &fb, reterr);
     if (!rc)
-        rc = waivers_for(m, &c.waivers, reterr);
-    if (!rc) {
-        rc = baseline_open(m, &c.base, reterr);
-        if (rc == EC_NOTFOUND)
-            rc = EC_OK;
-    }
+        rc = comparing_begin(&c, reterr);
     if (!rc)
         rc = side_totals(&c, fa, true, reterr);
     if (!rc)
@@ -323,7 +342,7 @@ enum ec diff_run(struct map_ctx *m, const struct snapshot *fno, const struct sna
     rc = store_begin(m->state, reterr);
     if (rc)
         goto out;
-    rc = clear_delta(m, reterr);
+    rc = comparing_clear(m, reterr);
     if (!rc)
         rc = walk(&c, fa, fb, reterr);
     if (!rc)
@@ -339,15 +358,13 @@ enum ec diff_run(struct map_ctx *m, const struct snapshot *fno, const struct sna
     res.all.excluded_fno = fno->excluded;
     res.all.excluded_dataverse = dv->excluded;
     for (size_t i = 0; i < res.n_companies; i++)
-        finish_counts(&res.companies[i], 0);
-    finish_counts(&res.all, leaf_totals(fa)->duplicates + leaf_totals(fb)->duplicates);
+        comparing_finish_counts(&res.companies[i], 0);
+    comparing_finish_counts(&res.all, leaf_totals(fa)->duplicates + leaf_totals(fb)->duplicates);
     *ret = res;
 out:
     progress_clear(&m->pair->app->out);
-    baseline_close(c.base);
-    waivers_release(&c.waivers);
+    comparing_end(&c);
     leaf_close(fa);
     leaf_close(fb);
-    arena_release(&c.row);
     return rc;
 }

@@ -5,6 +5,7 @@
 #include "base/step.h"
 #include "loader/public/fno_read.h"
 #include "sync/feed.h"
+#include "sync/snapshot_parts.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -59,6 +60,11 @@ int64_t snapshot_next_no(struct map_ctx *m)
         n = query_get_int(q, 0);
     (void)query_done(q, NULL);
     return n;
+}
+
+char *snapshot_file(struct map_ctx *m, const char *side, struct arena *a)
+{
+    return arena_printf(a, "snap-%lld-%s.db", (long long)snapshot_next_no(m), side);
 }
 
 enum ec snapshot_name(struct map_ctx *m, const char *side, const char *origin, const char *file,
@@ -117,8 +123,8 @@ static enum ec add_fno(void *arg, const struct cell *cells, struct cell company,
     return leaf_add(f->b, &row, reterr);
 }
 
-static enum ec warn_duplicate(void *arg, const struct leaf_row *kept, const struct leaf_row *other,
-                              struct err *reterr)
+enum ec snapshot_warn_duplicate(void *arg, const struct leaf_row *kept, const struct leaf_row *other,
+                                struct err *reterr)
 {
     struct map_ctx *m = arg;
     struct arena a = { 0 };
@@ -141,8 +147,8 @@ enum ec snapshot_fno(struct map_ctx *m, enum snapshot_origin origin, bool feed, 
     struct cell companies[1024];
     size_t n = map_companies(m, companies, COUNT(companies));
     struct leaf_totals t;
-    struct leaf_finish_hooks hooks = { .duplicate = warn_duplicate, .arg = m };
-    char *file = arena_printf(a, "snap-%lld-fno.db", (long long)snapshot_next_no(m));
+    struct leaf_finish_hooks hooks = { .duplicate = snapshot_warn_duplicate, .arg = m };
+    char *file = snapshot_file(m, "fno", a);
     enum ec rc = fno_shape_of(m, a, &shape, reterr);
 
     s.path = arena_printf(a, "%s/%s", m->dir, file);
@@ -329,7 +335,7 @@ static enum ec dv_duplicate(void *arg, const struct leaf_row *kept, const struct
 {
     struct dv_building *v = arg;
 
-    return warn_duplicate(v->m, kept, other, reterr);
+    return snapshot_warn_duplicate(v->m, kept, other, reterr);
 }
 
 enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct snapshot *ret, struct err *reterr)
@@ -338,7 +344,7 @@ enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct s
     struct snapshot s = { .cursor = "" };
     struct leaf_totals t;
     struct leaf_finish_hooks hooks = { .last_look = resolve_self, .duplicate = dv_duplicate, .arg = &v };
-    char *file = arena_printf(a, "snap-%lld-dataverse.db", (long long)snapshot_next_no(m)), *link = NULL;
+    char *file = snapshot_file(m, "dataverse", a), *link = NULL;
     enum ec rc;
 
     for (size_t i = 0; i < m->b->n_lookups; i++)
@@ -382,17 +388,18 @@ out:
     return rc ? err_ctx(reterr, rc, "snapshot of Dataverse for map '%s'", m->cfg->alias) : EC_OK;
 }
 
-enum ec snapshot_latest(struct map_ctx *m, const char *side, struct arena *a, struct snapshot *ret,
-                        struct err *reterr)
+static enum ec latest(struct map_ctx *m, const char *side, bool files_too, struct arena *a, struct snapshot *ret,
+                      struct err *reterr)
 {
     struct query *q = store_query(
         m->state, "select id, file, rows, excluded, faults, began_at, ended_at, cursor from snapshot where side = ?1 "
-                  "order by id desc limit 1");
+                  "and (?2 or origin <> 'csv') order by id desc limit 1");
     struct snapshot s = { 0 };
     bool found;
     enum ec rc;
 
     query_str(q, 1, side);
+    query_int(q, 2, files_too);
     found = query_step(q);
     if (found) {
         s.id = query_get_int(q, 0);
@@ -412,6 +419,18 @@ enum ec snapshot_latest(struct map_ctx *m, const char *side, struct arena *a, st
     return rc;
 }
 
+enum ec snapshot_latest(struct map_ctx *m, const char *side, struct arena *a, struct snapshot *ret,
+                        struct err *reterr)
+{
+    return latest(m, side, false, a, ret, reterr);
+}
+
+enum ec snapshot_latest_any(struct map_ctx *m, const char *side, struct arena *a, struct snapshot *ret,
+                            struct err *reterr)
+{
+    return latest(m, side, true, a, ret, reterr);
+}
+
 /* ---- retention ---- */
 
 static bool is_named(struct map_ctx *m, const char *file)
@@ -429,8 +448,9 @@ static bool is_named(struct map_ctx *m, const char *file)
 enum ec snapshot_prune(struct map_ctx *m, int keep, struct err *reterr)
 {
     struct query *q = store_query(
-        m->state, "delete from snapshot where id in (select id from (select id, row_number() over (partition by side "
-                  "order by id desc) as n from snapshot) where n > ?1)");
+        m->state,
+        "delete from snapshot where id in (select id from (select id, row_number() over (partition by side, "
+        "origin = 'csv' order by id desc) as n from snapshot) where n > ?1)");
     struct dirent *e;
     DIR *d;
     enum ec rc;

@@ -43,9 +43,11 @@ int snapshot_bits(struct map_ctx *m);
 int64_t snapshot_next_no(struct map_ctx *m);
 enum ec snapshot_name(struct map_ctx *m, const char *side, const char *origin, const char *file,
                       const struct leaf_totals *t, struct snapshot *s, struct err *reterr);
-/* The latest one stored; EC_NOTFOUND when there is none. */
+/* The latest one stored that a service gave; EC_NOTFOUND when there is none. _any: or a file. */
 enum ec snapshot_latest(struct map_ctx *m, const char *side, struct arena *a, struct snapshot *ret,
                         struct err *reterr);
+enum ec snapshot_latest_any(struct map_ctx *m, const char *side, struct arena *a, struct snapshot *ret,
+                            struct err *reterr);
 /* Removes leaf files that neither snapshot, baseline nor load names, and snapshots beyond the `keep` newest per side. */
 enum ec snapshot_prune(struct map_ctx *m, int keep, struct err *reterr);
 /* One row as it is now on either side, canonical; cells in `a`; NULL cells = not there. ret_etag/id for Dataverse. */

@@ -17,7 +17,16 @@ static const struct option_def VERIFY_OPTIONS[] = {
     { "--workspace", "DIR", "compute the roots again from the snapshots of that workspace" },
     { 0 }
 };
+#define SIDES_OPTIONS                                                                                      \
+    { "--fno-from", "csv:FILE|stored", "F&O's rows from a file of staging fields, or its last snapshot" }, \
+        { "--dataverse-from", "csv:FILE|stored",                                                           \
+          "Dataverse's rows from a file or its last snapshot; with both options no service is asked" },    \
+    {                                                                                                      \
+        "--keep", NULL, "with these: publish both sides as snapshots, too"                                 \
+    }
+
 static const struct option_def PARITY_OPTIONS[] = {
+    SIDES_OPTIONS,
     { "--incremental", NULL,
       "Dataverse by what changed since its last snapshot, whole every full_every; F&O is read whole" },
     { "--report", "FILE", "write the page of `report` when it is done" },
@@ -27,11 +36,13 @@ static const struct option_def PARITY_OPTIONS[] = {
       "read up to N differing keys again on both sides before they count (default 1000, 0 = none)" },
     { 0 }
 };
-static const struct option_def SNAPSHOT_OPTIONS[] = { { "--side", "fno|dataverse", "which side to read (needed)" },
-                                                      { "--from", "odata|package",
-                                                        "how F&O is read (default odata)" },
-                                                      { 0 } };
+static const struct option_def SNAPSHOT_OPTIONS[] = {
+    { "--side", "fno|dataverse", "which side to read (needed)" },
+    { "--from", "odata|package|csv", "how F&O is read (default odata); csv: either side from FILE, offline" },
+    { 0 }
+};
 static const struct option_def DIFF_OPTIONS[] = {
+    SIDES_OPTIONS,
     { "--format", "signs|jsonl|csv|html", "how keys are printed (default signs)" },
     { "--against", "source", "compare the loaded source files with F&O instead of F&O with Dataverse" },
     { "--defaulted", NULL, "with --against source: blank cells that F&O filled, too" },
@@ -128,13 +139,18 @@ const struct command SYNC_COMMANDS[] = {
           "there is a difference. The delta stays in .dmfsync/maps/ALIAS/state.db, tables delta and delta_field.",
       .max_args = -1 },
     { .name = "snapshot",
-      .args = "MAP",
+      .args = "MAP [FILE]",
       .summary = "bring one side in",
       .run = cmd_snapshot,
       .needs = ONLINE,
       .options = SNAPSHOT_OPTIONS,
+      .details =
+          "A snapshot is published whole or not at all: all rows of one side of one map, as canonical rows, in "
+          ".dmfsync/maps/ALIAS. --from csv reads FILE (plain or .zst) with that side's own columns for headers: "
+          "F&O's "
+          "staging fields, or Dataverse's columns as the map names them.",
       .min_args = 1,
-      .max_args = 1 },
+      .max_args = 2 },
     { .name = "explain",
       .args = "MAP KEY",
       .summary = "one record: both sides, the base, the rules, its whole history",

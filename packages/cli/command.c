@@ -123,6 +123,11 @@ static bool stays_offline(const struct app *app)
     for (const struct option_def *d = app->command->options; d && d->name; d++)
         if (!strcmp(d->name, "--live"))
             return !option_given(app, "--live");
+    if (option_given(app, "--fno-from") && option_given(app, "--dataverse-from"))
+        return true; /* both sides come from files */
+    if (option_value(app, "--from") && !strcmp(app->command->name, "snapshot") &&
+        !strcmp(option_value(app, "--from"), "csv"))
+        return true;
     return option_given(app, "--offline");
 }
 

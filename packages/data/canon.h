@@ -89,6 +89,8 @@ struct digest digest_cells(const struct canon_rule *rules, const struct cell *ce
 /* What digest_cells() hashes, appended: the same octets exactly when the cells are equal by their rules. */
 void digest_text(const struct canon_rule *rules, const struct cell *cells, const uint16_t *idx, size_t n,
                  struct arena *scratch, struct strbuf *out);
+/* What digest_cells() hashes of one cell; digest_bytes() over these, one after the other, is its digest. In `a`. */
+struct cell digest_encoded(const struct canon_rule *rule, struct cell canonical, struct arena *a);
 static inline bool digest_eq(struct digest a, struct digest b)
 {
     return a.hi == b.hi && a.lo == b.lo;

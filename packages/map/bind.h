@@ -120,6 +120,14 @@ size_t bind_from_fno(const struct binding *b, bind_fno_get *get, void *arg, stru
 size_t bind_some_from_fno(const struct binding *b, const bool *wanted, bind_fno_get *get, void *arg, struct arena *a,
                           struct cell *ret_row, struct bind_fault *ret_faults, size_t max);
 /*
+ * One field's canonical cell from the text that a file of that side has for it: F&O's staging field, Dataverse's column or, for
+ * lookups, the key column of the target; the company's code. *ret_why NULL = fine, else why it is not of its type.
+ */
+struct cell bind_one_from_fno(const struct binding *b, size_t i, struct cell in, struct arena *a,
+                              const char **ret_why);
+struct cell bind_one_from_dv(const struct binding *b, size_t i, struct cell in, struct arena *a,
+                             const char **ret_why);
+/*
  * Dataverse record (one JSON object of a read with bind_dv_select()) -> canonical row. dict gives the key parts of a looked-up
  * row by id (false: not known). An unresolved lookup becomes the cell "?<guid>", equal to nothing.
  */

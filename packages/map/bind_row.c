@@ -200,6 +200,59 @@ size_t bind_from_dv(const struct binding *b, const struct json *rec, bind_dict *
     return fs.n;
 }
 
+/* ---- one field of a file ---- */
+
+struct cell bind_one_from_fno(const struct binding *b, size_t i, struct cell in, struct arena *a,
+                              const char **ret_why)
+{
+    const struct bound_field *f = &b->fields[i];
+    struct bind_fault first = { 0 };
+    struct faults fs = { &first, 0, 1 };
+    struct cell ret = CELL_ABSENT;
+    bool known;
+
+    switch (f->kind) {
+    case BOUND_CONST_DV: ret = canonical(f, i, f->mf->default_value, a, &fs); break;
+    case BOUND_CONST_FNO: break;
+    case BOUND_VALUEMAP: ret = from_fno_words(f, i, in, a, &fs); break;
+    case BOUND_PLAIN:
+    case BOUND_LOOKUP:
+        if (cell_blank(in) && f->mf->has_default && map_dir_to_dv(f->dir))
+            in = f->mf->default_value;
+        if (f->f->type == FNO_ENUM && !cell_blank(in)) {
+            in = bind_enum_spelling(f->f, in, &known);
+            if (!known)
+                fault(&fs, i, "no element of the enum", in);
+        }
+        ret = canonical(f, i, in, a, &fs);
+        break;
+    case BOUND_COMPANY: ret = canonical(f, i, in, a, &fs); break;
+    }
+    *ret_why = first.why;
+    return ret;
+}
+
+struct cell bind_one_from_dv(const struct binding *b, size_t i, struct cell in, struct arena *a, const char **ret_why)
+{
+    const struct bound_field *f = &b->fields[i];
+    struct bind_fault first = { 0 };
+    struct faults fs = { &first, 0, 1 };
+    struct cell ret = CELL_ABSENT;
+
+    if (in.ptr && !in.len) /* Dataverse stores no empty texts */
+        in = CELL_ABSENT;
+    switch (f->kind) {
+    case BOUND_CONST_FNO: break;
+    case BOUND_VALUEMAP: ret = from_dv_words(f, i, in, a, &fs); break;
+    case BOUND_COMPANY:
+    case BOUND_CONST_DV:
+    case BOUND_PLAIN:
+    case BOUND_LOOKUP: ret = canonical(f, i, in, a, &fs); break;
+    }
+    *ret_why = first.why;
+    return ret;
+}
+
 /* ---- column lists ---- */
 
 static void add_name(struct strbuf *out, const char *before, struct cell name, const char *after)

@@ -29,6 +29,13 @@ struct leaf_builder;
 enum ec leaf_build(const char *path, const char *tmp_dir, int bits, size_t n_cells, struct leaf_builder **ret,
                    struct err *reterr);
 enum ec leaf_add(struct leaf_builder *b, const struct leaf_row *row, struct err *reterr);
+/*
+ * Several threads: leaf_build_jobs() before the first row, then leaf_add_from() by each thread under its own number (below jobs).
+ * `order` decides which of two rows with one key is kept: the lower one.
+ */
+void leaf_build_jobs(struct leaf_builder *b, unsigned jobs);
+enum ec leaf_add_from(struct leaf_builder *b, unsigned writer, uint64_t order, const struct leaf_row *row,
+                      struct err *reterr);
 /* May be called before leaf_finish(): text kept in the file (when it began, where it came from, its cursor). */
 void leaf_meta(struct leaf_builder *b, const char *name, const char *value);
 struct leaf_finish_hooks {

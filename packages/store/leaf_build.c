@@ -5,6 +5,7 @@
 #include "data/zio.h"
 #include "store/spill.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -31,7 +32,9 @@ struct leaf_builder {
     size_t n_cells;
     int bits;
     struct spill *spill;
-    struct strbuf record;
+    pthread_mutex_t lock; /* spill and rows, while several threads add */
+    struct strbuf *records; /* one per thread */
+    unsigned jobs;
     struct {
         char *name, *value;
     } meta[32];
@@ -59,21 +62,45 @@ enum ec leaf_build(const char *path, const char *tmp_dir, int bits, size_t n_cel
     (void)unlink(b->part);
     b->n_cells = n_cells;
     b->bits = bits;
+    pthread_mutex_init(&b->lock, NULL);
+    leaf_build_jobs(b, 1);
     *ret = b;
     return EC_OK;
 }
 
-/* Spilled record: packed cells, then extra and company as two more cells. The row digest stands in front. */
-enum ec leaf_add(struct leaf_builder *b, const struct leaf_row *row, struct err *reterr)
+/* Spilled record: order, row digest, packed cells, then extra and company as two more cells. */
+enum { RECORD_HEAD = 8 + (int)sizeof(struct digest) };
+
+enum ec leaf_add_from(struct leaf_builder *b, unsigned writer, uint64_t order, const struct leaf_row *row,
+                      struct err *reterr)
 {
     struct cell tail[2] = { row->extra, row->company };
+    struct strbuf *r = &b->records[writer];
+    enum ec rc;
 
-    strbuf_reset(&b->record);
-    strbuf_add(&b->record, &row->row, sizeof(row->row));
-    row_pack(&b->record, row->cells, b->n_cells);
-    row_pack(&b->record, tail, 2);
+    strbuf_reset(r);
+    strbuf_add(r, &order, sizeof(order));
+    strbuf_add(r, &row->row, sizeof(row->row));
+    row_pack(r, row->cells, b->n_cells);
+    row_pack(r, tail, 2);
+    pthread_mutex_lock(&b->lock);
     b->rows++;
-    return spill_add(b->spill, row->key, b->record.buf, b->record.len, reterr);
+    rc = spill_add(b->spill, row->key, r->buf, r->len, reterr);
+    pthread_mutex_unlock(&b->lock);
+    return rc;
+}
+
+enum ec leaf_add(struct leaf_builder *b, const struct leaf_row *row, struct err *reterr)
+{
+    return leaf_add_from(b, 0, b->rows, row, reterr);
+}
+
+void leaf_build_jobs(struct leaf_builder *b, unsigned jobs)
+{
+    b->records = xrealloc(b->records, jobs * sizeof(*b->records));
+    for (unsigned i = b->jobs; i < jobs; i++)
+        b->records[i] = (struct strbuf)STRBUF(0);
+    b->jobs = jobs;
 }
 
 void leaf_meta(struct leaf_builder *b, const char *name, const char *value)
@@ -100,7 +127,10 @@ void leaf_abandon(struct leaf_builder *b)
         free(b->meta[i].name);
         free(b->meta[i].value);
     }
-    strbuf_release(&b->record);
+    for (unsigned i = 0; i < b->jobs; i++)
+        strbuf_release(&b->records[i]);
+    free(b->records);
+    pthread_mutex_destroy(&b->lock);
     free(b->companies);
     free(b->path);
     free(b->part);
@@ -195,18 +225,44 @@ static bool read_record(struct leaf_builder *b, const struct spill_record *r, st
     struct cell all[2];
     size_t used;
 
-    if (r->n < sizeof(row->row))
+    if (r->n < RECORD_HEAD)
         return false;
-    memcpy(&row->row, r->p, sizeof(row->row));
-    used = row_packed_size(r->p + sizeof(row->row), r->n - sizeof(row->row), b->n_cells);
-    if (used == SIZE_MAX || !row_unpack(r->p + sizeof(row->row), used, cells, b->n_cells) ||
-        !row_unpack(r->p + sizeof(row->row) + used, r->n - sizeof(row->row) - used, all, 2))
+    memcpy(&row->row, r->p + 8, sizeof(row->row));
+    used = row_packed_size(r->p + RECORD_HEAD, r->n - RECORD_HEAD, b->n_cells);
+    if (used == SIZE_MAX || !row_unpack(r->p + RECORD_HEAD, used, cells, b->n_cells) ||
+        !row_unpack(r->p + RECORD_HEAD + used, r->n - RECORD_HEAD - used, all, 2))
         return false;
     row->key = r->d;
     row->cells = cells;
     row->extra = all[0];
     row->company = all[1];
     return true;
+}
+
+static uint64_t order_of(const struct spill_record *r)
+{
+    uint64_t order = 0;
+
+    if (r->n >= RECORD_HEAD)
+        memcpy(&order, r->p, 8);
+    return order;
+}
+
+/* Rows of one key come as the threads gave them: the first one of each key is to be the one that stands first in the source. */
+static void first_first(struct spill_record *rec, size_t n)
+{
+    size_t first = 0;
+
+    for (size_t i = 1; i < n; i++) {
+        if (!digest_eq(rec[i].d, rec[first].d)) {
+            first = i;
+        } else if (order_of(&rec[i]) < order_of(&rec[first])) {
+            struct spill_record swap = rec[first];
+
+            rec[first] = rec[i];
+            rec[i] = swap;
+        }
+    }
 }
 
 static enum ec write_partition(struct leaf_builder *b, unsigned part, struct store *s,
@@ -218,6 +274,8 @@ static enum ec write_partition(struct leaf_builder *b, unsigned part, struct sto
     struct cell *cells = xcalloc(b->n_cells + 1, sizeof(*cells)), *other = xcalloc(b->n_cells + 1, sizeof(*other));
     enum ec rc = spill_partition(b->spill, part, &rec, &n, reterr);
 
+    if (!rc && b->jobs > 1)
+        first_first(rec, n);
     for (size_t i = 0; i < n && !rc; i++) {
         struct leaf_row row;
         int64_t no = b->bits ? (int64_t)(rec[i].d.hi >> (64 - b->bits)) : 0;
