@@ -1,9 +1,19 @@
 /* load_files.c -- the command `load` for files into F&O: the maps one by one. */
 #include "base/log.h"
-#include "loader/public/load.h"
+#include "loader/public/wave.h"
 
-static void show(struct app *app, struct table *t, struct json *list, struct map_ctx *m, const struct load_counts *c)
+/* What came of one map. */
+struct load_outcome {
+    struct load_counts c;
+    bool loaded;
+    const char *state; /* green | red | skipped | failed | waiting */
+    const char *why; /* NULL = green */
+};
+
+static void show(struct app *app, struct table *t, struct json *list, struct map_ctx *m,
+                 const struct load_outcome *out)
 {
+    const struct load_counts *c = &out->c;
     struct json *o = out_object(&app->out, list, NULL);
 
     table_cell(t, "%d", m->wave);
@@ -14,6 +24,9 @@ static void show(struct app *app, struct table *t, struct json *list, struct map
     table_cell(t, "%llu", (unsigned long long)c->rejected);
     table_cell(t, "%llu", (unsigned long long)c->excluded);
     table_cell(t, "%llu", (unsigned long long)(c->unsent + c->parked + c->unknown));
+    table_cell(t, "%s", out->state);
+    out_str(&app->out, o, "state", out->state);
+    out_str(&app->out, o, "why", out->why);
     out_str(&app->out, o, "map", m->cfg->alias);
     out_int(&app->out, o, "wave", m->wave);
     out_int(&app->out, o, "rows", (int64_t)c->rows);
@@ -27,54 +40,129 @@ static void show(struct app *app, struct table *t, struct json *list, struct map
     out_int(&app->out, o, "packages", (int64_t)c->packages);
 }
 
-static enum ec run_load(struct app *app, struct pair *p, struct err *reterr)
-{
-    static const char *const HEADERS[] = { "wave",      "map",      "rows",     "landed",
-                                           "unchanged", "rejected", "excluded", "open" };
-    struct strbuf lines = STRBUF(0);
-    char identity[65];
+struct loading {
+    struct app *app;
+    struct pair *p;
     struct run run;
-    struct table *t = NULL;
-    struct json *list = out_array(&app->out, NULL, "maps");
+    struct wave_rules rules;
+    struct load_outcome *outcomes;
+    bool *red;
+    enum ec first; /* error of a map that --keep-going passed over */
+};
+
+static enum ec note(struct loading *l, struct map_ctx *m, const char *state, struct err *reterr)
+{
+    return run_map_set(l->app, &l->run, m->cfg->alias, m->wave, state, "load", NULL, reterr);
+}
+
+static enum ec one_map(struct loading *l, size_t i, struct err *reterr)
+{
+    struct map_ctx *m = &l->p->maps[i];
+    struct load_outcome *o = &l->outcomes[i];
+    const struct map_ctx *by = wave_blocked_by(l->p, m, l->red);
+    struct err why = { 0 };
     enum ec rc;
 
+    if (by) {
+        l->red[i] = true;
+        o->state = "skipped";
+        o->why = arena_printf(&l->p->arena, "it depends on '%s', which is not green", by->cfg->alias);
+        return note(l, m, "skipped", reterr);
+    }
+    rc = note(l, m, "working", reterr);
+    if (rc)
+        return rc;
+    rc = load_map(m, &l->run, &o->c, &why);
+    if (rc && wave_goes_on(&l->rules, rc)) {
+        l->red[i] = true;
+        o->state = "failed";
+        o->why = arena_strdup(&l->p->arena, why.msg);
+        out_status(&l->app->out, rc);
+        out_warn(&l->app->out, "%s: %s", m->cfg->alias, why.msg);
+        if (why.hint[0])
+            out_warn(&l->app->out, "%s: hint: %s", m->cfg->alias, why.hint);
+        (void)load_counts(m, l->run.id, &o->c, NULL);
+        l->first = l->first ? l->first : rc;
+        return note(l, m, "red", reterr);
+    }
+    if (rc) {
+        if (reterr)
+            *reterr = why;
+        return rc;
+    }
+    o->loaded = true;
+    o->why = wave_load_red(&l->rules, &o->c);
+    o->state = o->why ? "red" : "green";
+    l->red[i] = o->why != NULL;
+    if (o->c.rejected || o->c.unknown || o->c.unsent)
+        out_status(&l->app->out, EC_ROWS);
+    return note(l, m, o->state, reterr);
+}
+
+static void show_all(struct loading *l)
+{
+    static const char *const HEADERS[] = { "wave",     "map",      "rows", "landed", "unchanged",
+                                           "rejected", "excluded", "open", "state" };
+    struct output *out = &l->app->out;
+    struct table *t = table_new(out, HEADERS, COUNT(HEADERS), "rlrrrrrrl");
+    struct json *list = out_array(out, NULL, "maps");
+
+    for (size_t i = 0; i < l->p->n; i++)
+        if (l->outcomes[i].state)
+            show(l->app, t, list, &l->p->maps[i], &l->outcomes[i]);
+    table_print(t);
+    for (size_t i = 0; i < l->p->n; i++)
+        if (l->outcomes[i].why)
+            out_line(out, "%s is not green: %s", l->p->maps[i].cfg->alias, l->outcomes[i].why);
+}
+
+/* A load whose maps were not all tried is not over: the same command takes up those that were skipped. */
+static const char *end_state(const struct loading *l)
+{
+    for (size_t i = 0; i < l->p->n; i++)
+        if (l->outcomes[i].state &&
+            (!strcmp(l->outcomes[i].state, "skipped") || !strcmp(l->outcomes[i].state, "failed")))
+            return "stopped";
+    return "done";
+}
+
+static enum ec run_load(struct app *app, struct pair *p, struct err *reterr)
+{
+    struct loading l = { .app = app, .p = p };
+    struct strbuf lines = STRBUF(0);
+    char identity[65];
+    enum ec rc = wave_rules_read(app, &l.rules, reterr);
+
+    if (rc)
+        return rc;
     pair_identity(p, &lines, identity);
-    rc = run_begin(app, "load", identity, strbuf_str(&lines), &run, reterr);
+    rc = run_begin(app, "load", identity, strbuf_str(&lines), &l.run, reterr);
     strbuf_release(&lines);
     if (rc)
         return rc;
-    if (run.continued)
-        log_info("load", "continuing run %lld", (long long)run.id);
-    t = table_new(&app->out, HEADERS, COUNT(HEADERS), "rlrrrrrr");
-    for (size_t i = 0; i < p->n && !rc; i++) {
-        struct map_ctx *m = &p->maps[i];
-        struct load_counts c = { 0 };
-
-        if (!m->selected || !m->cfg->source)
-            continue;
-        rc = run_map_set(app, &run, m->cfg->alias, m->wave, "working", "load", NULL, reterr);
-        if (!rc)
-            rc = load_map(m, &run, &c, reterr);
-        if (rc)
-            break;
-        show(app, t, list, m, &c);
-        if (c.rejected || c.unknown || c.unsent)
-            out_status(&app->out, EC_ROWS);
-        rc = run_map_set(app, &run, m->cfg->alias, m->wave, "done", "load", NULL, reterr);
-    }
-    table_print(t);
+    if (l.run.continued)
+        log_info("load", "continuing run %lld", (long long)l.run.id);
+    l.outcomes = arena_zalloc(&p->arena, (p->n + 1) * sizeof(*l.outcomes));
+    l.red = arena_zalloc(&p->arena, p->n + 1);
+    for (size_t i = 0; i < p->n && !rc; i++)
+        if (p->maps[i].selected && p->maps[i].cfg->source)
+            rc = one_map(&l, i, reterr);
+    show_all(&l);
     if (rc) {
-        (void)run_end(app, &run, "stopped", NULL);
+        (void)run_end(app, &l.run, "stopped", NULL);
         return rc;
     }
-    return run_end(app, &run, "done", reterr);
+    return run_end(app, &l.run, end_state(&l), reterr);
 }
 
 enum ec load_files(struct app *app, struct err *reterr)
 {
     struct pair *p = NULL;
-    enum ec rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+    struct wave_rules rules;
+    enum ec rc = wave_rules_read(app, &rules, reterr);
 
+    if (!rc)
+        rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
     if (!rc)
         rc = pair_companies(p, reterr);
     if (!rc)

@@ -16,7 +16,12 @@ static void put_map(struct app *app, struct json *list, struct map_ctx *m, const
     out_cell(&app->out, v, "map", m->map->name);
     out_str(&app->out, v, "alias", m->cfg->alias);
     out_int(&app->out, v, "wave", m->wave);
-    out_str(&app->out, v, "state", o->skipped ? "skipped" : o->green ? "green" : o->compared ? "red" : "unfinished");
+    out_str(&app->out, v, "state",
+            o->failed     ? "failed"
+            : o->skipped  ? "skipped"
+            : o->green    ? "green"
+            : o->compared ? "red"
+                          : "unfinished");
     out_int(&app->out, v, "source_rows", (int64_t)o->load.rows);
     out_int(&app->out, v, "landed", (int64_t)o->load.landed);
     out_int(&app->out, v, "unchanged", (int64_t)o->load.unchanged);
@@ -62,7 +67,8 @@ static void show(struct app *app, struct pair *p, const struct map_outcome *outc
         table_cell(t, "%llu", (unsigned long long)(o->diff.all.keys - o->diff.all.equal));
         table_cell(t, "%llu", (unsigned long long)rejected(o));
         table_cell(t, "%s",
-                   o->skipped     ? "skipped"
+                   o->failed      ? "failed"
+                   : o->skipped   ? "skipped"
                    : !o->compared ? "unfinished"
                    : o->green     ? "parity, gate open"
                                   : verdict_name(o->verdict));
@@ -78,14 +84,14 @@ static void show(struct app *app, struct pair *p, const struct map_outcome *outc
             out_line(&app->out, "%s is not green: %s", p->maps[i].cfg->alias, outcomes[i].why);
 }
 
-static enum ec run_it(struct app *app, struct pair *p, struct err *reterr)
+static enum ec run_it(struct app *app, struct pair *p, const struct wave_rules *rules, struct err *reterr)
 {
     struct map_outcome *outcomes = arena_zalloc(&p->arena, (p->n + 1) * sizeof(*outcomes));
     struct strbuf lines = STRBUF(0);
     struct arena a = { 0 };
     char identity[65];
     struct run run;
-    bool green = true;
+    bool green = true, failed = false;
     enum ec rc;
 
     pair_identity(p, &lines, identity);
@@ -97,15 +103,17 @@ static enum ec run_it(struct app *app, struct pair *p, struct err *reterr)
     out_bool(&app->out, NULL, "continued", run.continued);
     if (run.continued)
         out_line(&app->out, "continuing run %lld", (long long)run.id);
-    rc = migrate_all(p, &run, &a, outcomes, reterr);
+    rc = migrate_all(p, &run, rules, &a, outcomes, reterr);
     progress_clear(&app->out);
     show(app, p, outcomes);
     for (size_t i = 0; i < p->n; i++)
         green = green && (!p->maps[i].selected || outcomes[i].green);
+    for (size_t i = 0; i < p->n; i++)
+        failed = failed || outcomes[i].failed;
     if (rc)
         (void)run_end(app, &run, "stopped", NULL);
     else
-        rc = run_end(app, &run, green ? "done" : "failed", reterr);
+        rc = run_end(app, &run, failed ? "stopped" : green ? "done" : "failed", reterr);
     if (!rc)
         for (size_t i = 0; i < p->n; i++)
             if (outcomes[i].load.rejected || outcomes[i].repair.written.refused) {
@@ -141,8 +149,11 @@ static enum ec dry_run(struct app *app, struct pair *p, struct err *reterr)
 enum ec cmd_migrate(struct app *app, struct err *reterr)
 {
     struct pair *p = NULL;
-    enum ec rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_CLOSURE, 0, &p, reterr);
+    struct wave_rules rules;
+    enum ec rc = wave_rules_read(app, &rules, reterr);
 
+    if (!rc)
+        rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_CLOSURE, 0, &p, reterr);
     if (!rc)
         rc = pair_companies(p, reterr);
     if (!rc)
@@ -150,7 +161,7 @@ enum ec cmd_migrate(struct app *app, struct err *reterr)
     if (!rc)
         rc = dry_run(app, p, reterr); /* every source header is checked before the first row leaves */
     if (!rc && app->opt->execute)
-        rc = run_it(app, p, reterr);
+        rc = run_it(app, p, &rules, reterr);
     pair_close(p);
     return rc;
 }

@@ -11,6 +11,7 @@
 struct migrating {
     struct pair *p;
     const struct run *run;
+    const struct wave_rules *rules;
     struct dict *d;
     struct arena *a;
 };
@@ -61,7 +62,6 @@ static bool something_to_write(const struct map_outcome *o)
 
 static void judge(struct migrating *g, struct map_ctx *m, struct map_outcome *o)
 {
-    const struct config *cfg = &g->p->app->cfg;
     uint64_t rejected = o->load.rejected + o->repair.written.refused + o->repair.refused_existing;
 
     o->verdict = verdict_of(m, &o->diff);
@@ -78,7 +78,7 @@ static void judge(struct migrating *g, struct map_ctx *m, struct map_outcome *o)
         o->why = companies_map(m) && !m->cfg->create_companies && o->diff.all.only_fno
                      ? "companies are missing in Dataverse (create_companies = yes would create them)"
                      : "both sides differ";
-    else if (rejected > (uint64_t)cfg->max_errors)
+    else if (wave_too_many(g->rules, rejected, m->cfg->source ? o->load.rows : o->diff.all.fno_rows))
         o->why = "more rows were rejected than max_errors allows";
     else if (o->proof.missing_rows)
         o->why = "rows that landed are not in F&O any more";
@@ -205,38 +205,71 @@ static enum ec recall(struct migrating *g, struct map_ctx *m, struct map_outcome
     return EC_OK;
 }
 
-enum ec migrate_all(struct pair *p, const struct run *run, struct arena *a, struct map_outcome *outcomes,
-                    struct err *reterr)
+/* Skips the map when one that it depends on is not green. */
+static bool blocked(struct migrating *g, size_t i, const bool *red, struct map_outcome *o)
 {
-    struct migrating g = { .p = p, .run = run, .a = a };
-    int stopped_after = 0;
+    const struct map_ctx *by = wave_blocked_by(g->p, &g->p->maps[i], red);
+
+    if (!by)
+        return false;
+    o->skipped = true;
+    o->why = arena_printf(g->a, "it depends on '%s', which is not green", by->cfg->alias);
+    return true;
+}
+
+/* --keep-going: the error of one map is told, and the maps that do not depend on it go on. */
+static enum ec pass_over(struct migrating *g, struct map_ctx *m, struct map_outcome *o, enum ec rc,
+                         const struct err *why, struct err *reterr)
+{
+    struct output *out = &g->p->app->out;
+
+    if (!wave_goes_on(g->rules, rc)) {
+        if (reterr)
+            *reterr = *why;
+        return rc;
+    }
+    o->failed = true;
+    o->why = arena_strdup(g->a, why->msg);
+    out_status(out, rc);
+    out_warn(out, "%s: %s", m->cfg->alias, why->msg);
+    if (why->hint[0])
+        out_warn(out, "%s: hint: %s", m->cfg->alias, why->hint);
+    return EC_OK;
+}
+
+static enum ec next_map(struct migrating *g, size_t i, const bool *red, struct map_outcome *o, struct err *reterr)
+{
+    struct map_ctx *m = &g->p->maps[i];
+    char state[16], phase[24];
+    struct err why = { 0 };
+    enum ec rc;
+
+    if (blocked(g, i, red, o))
+        return note(g, m, "skipped", "done", o, reterr);
+    rc = run_map_get(g->p->app, g->run, m->cfg->alias, state, phase, reterr);
+    if (rc)
+        return rc;
+    if (!strcmp(state, "green"))
+        return recall(g, m, o, reterr);
+    log_info("migrate", "wave %d: %s", m->wave, m->cfg->alias);
+    rc = one_map(g, m, o, &why);
+    return rc ? pass_over(g, m, o, rc, &why, reterr) : EC_OK;
+}
+
+enum ec migrate_all(struct pair *p, const struct run *run, const struct wave_rules *rules, struct arena *a,
+                    struct map_outcome *outcomes, struct err *reterr)
+{
+    struct migrating g = { .p = p, .run = run, .rules = rules, .a = a };
+    bool *red = arena_zalloc(a, p->n + 1);
     enum ec rc = pair_companies(p, reterr);
 
     if (!rc)
         rc = dict_open(p, &g.d, reterr);
     for (size_t i = 0; i < p->n && !rc; i++) {
-        struct map_ctx *m = &p->maps[i];
-        char state[16], phase[24];
-
-        if (!m->selected)
+        if (!p->maps[i].selected)
             continue;
-        if (stopped_after && m->wave > stopped_after) {
-            outcomes[i].skipped = true;
-            outcomes[i].why = "an earlier wave is not green";
-            rc = note(&g, m, "skipped", "done", &outcomes[i], reterr);
-            continue;
-        }
-        rc = run_map_get(p->app, run, m->cfg->alias, state, phase, reterr);
-        if (!rc && !strcmp(state, "green")) {
-            rc = recall(&g, m, &outcomes[i], reterr);
-            continue;
-        }
-        if (!rc) {
-            log_info("migrate", "wave %d: %s", m->wave, m->cfg->alias);
-            rc = one_map(&g, m, &outcomes[i], reterr);
-        }
-        if (!rc && !outcomes[i].green && !stopped_after)
-            stopped_after = m->wave;
+        rc = next_map(&g, i, red, &outcomes[i], reterr);
+        red[i] = !outcomes[i].green;
     }
     dict_close(g.d);
     return rc;

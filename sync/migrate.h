@@ -2,6 +2,7 @@
 #ifndef SYNC_MIGRATE_H
 #define SYNC_MIGRATE_H
 
+#include "loader/public/wave.h"
 #include "sync/repair.h"
 #include "sync/verdict.h"
 
@@ -13,10 +14,11 @@ struct map_outcome {
     struct diff_result diff;
     enum verdict_word verdict;
     char checked_at[32];
-    bool loaded, compared, green, skipped, was_green;
+    bool loaded, compared, green, skipped, was_green, failed;
     const char *why; /* one phrase when it is not green */
 };
-enum ec migrate_all(struct pair *p, const struct run *run, struct arena *a, struct map_outcome *outcomes,
-                    struct err *reterr);
+/* With keep_going an error of one map is told and kept in its outcome (failed); the maps that depend on it are skipped. */
+enum ec migrate_all(struct pair *p, const struct run *run, const struct wave_rules *rules, struct arena *a,
+                    struct map_outcome *outcomes, struct err *reterr);
 
 #endif

@@ -1,6 +1,13 @@
 #include "sync/sync_commands.h"
+#include "loader/public/wave.h"
 
 static const struct option_def WRITE_OPTIONS[] = {
+    { "--map-state", "stopped",
+      "the operator's word that dual-write does not run these maps, where that cannot be read" },
+    { 0 }
+};
+static const struct option_def MIGRATE_OPTIONS[] = {
+    WAVE_OPTIONS,
     { "--map-state", "stopped",
       "the operator's word that dual-write does not run these maps, where that cannot be read" },
     { 0 }
@@ -8,6 +15,7 @@ static const struct option_def WRITE_OPTIONS[] = {
 static const struct option_def LOAD_OPTIONS[] = {
     { "--from", "csv|fno|dataverse", "where rows come from (default csv: the maps' source files)" },
     { "--to", "fno|dataverse|both", "where they go (default fno; dataverse with --from fno)" },
+    WAVE_OPTIONS,
     { "--map-state", "stopped",
       "the operator's word that dual-write does not run these maps, where that cannot be read" },
     { 0 }
@@ -92,13 +100,14 @@ const struct command SYNC_COMMANDS[] = {
       .summary = "the main job: files -> F&O -> Dataverse by waves, proven, handed over",
       .run = cmd_migrate,
       .needs = ONLINE | NEED_CONSENT,
-      .options = WRITE_OPTIONS,
+      .options = MIGRATE_OPTIONS,
       .details = "For each wave: lints the rows, builds and uploads packages, imports them, accounts for every row, "
                  "exports F&O's rows, "
                  "writes what differs into Dataverse, compares both sides field by field, and opens the map's gate "
                  "on a verdict of parity. "
-                 "The next wave starts only when the one before is green. Named maps bring their prerequisites "
-                 "along. Running it again "
+                 "A map starts only when those that it depends on are green; a red one stops no others. Named maps "
+                 "bring their "
+                 "prerequisites along. Running it again "
                  "continues where it was cut off.",
       .max_args = -1 },
     { .name = "load",
@@ -109,7 +118,11 @@ const struct command SYNC_COMMANDS[] = {
       .options = LOAD_OPTIONS,
       .details =
           "Lints the rows, builds packages per company, uploads and imports them, reads counters and row errors, and "
-          "accounts for every row. An unfinished load is continued; nothing that may have arrived is sent twice. "
+          "accounts for every row. A map with unsent or unknown rows, or with more rejected ones than max_errors, is "
+          "not "
+          "green: maps that depend on it are skipped, the others go on; the same command takes up those that were "
+          "skipped. "
+          "An unfinished load is continued; nothing that may have arrived is sent twice. "
           "--from and "
           "--to choose another direction: csv to dataverse (only the columns that the file has), csv to both (F&O, "
           "then what "
