@@ -13,6 +13,8 @@
 #include "sync/activity.h"
 #include "sync/sync_commands.h"
 
+#include <string.h>
+
 /* How one service is signed in to: each application user of the side, for that service's address. */
 static struct auth_config *users_of(const struct config_side *side, struct arena *a)
 {
@@ -28,6 +30,11 @@ static struct auth_config *users_of(const struct config_side *side, struct arena
                                          .secret = side->users[i].secret,
                                          .resource = side->url };
     return users;
+}
+
+static void heard(void *arg, const char *reason, int64_t until_utc_ms)
+{
+    progress_waiting(arg, reason, until_utc_ms);
 }
 
 static enum ec open_clients(struct app *app, struct err *reterr)
@@ -60,11 +67,99 @@ static enum ec open_clients(struct app *app, struct err *reterr)
         rc = erp_open(&erp, app->http, &app->erp, reterr);
     if (!rc && (app->command->needs & NEED_DV))
         rc = dv_open(&dv, app->http, &app->dv, reterr);
+    if (app->erp)
+        session_on_wait(erp_session(app->erp), heard, &app->out);
+    if (app->dv)
+        session_on_wait(dv_session(app->dv), heard, &app->out);
     return rc;
+}
+
+/* "throttled 12 s, execution_budget 3 s" */
+static const char *waits_of(const struct session_stats *st, struct arena *a)
+{
+    struct strbuf b = STRBUF(0);
+    const char *text;
+
+    for (int k = 1; k < WAIT_REASONS; k++)
+        if (st->waits_ms[k] >= 1000)
+            strbuf_addf(&b, "%s%s %llu s", b.len ? ", " : "", wait_reason_name((enum wait_reason)k),
+                        (unsigned long long)st->waits_ms[k] / 1000);
+    text = arena_strdup(a, strbuf_str(&b));
+    strbuf_release(&b);
+    return text;
+}
+
+/* What a run asked of a service: calls, refusals, waits by reason. */
+static void tell_service(struct app *app, struct json *list, struct session *s)
+{
+    bool shown = (app->command->needs & NEED_CONSENT) && app->opt->execute;
+    struct session_stats st;
+    struct json *v, *waits;
+    struct arena a = { 0 };
+    const char *why;
+
+    session_stats(s, &st);
+    if (!st.calls)
+        return;
+    v = out_object(&app->out, list, NULL);
+    out_str(&app->out, v, "service", session_name(s));
+    out_int(&app->out, v, "users", (int64_t)st.users);
+    out_int(&app->out, v, "calls", (int64_t)st.calls);
+    out_int(&app->out, v, "rejected", (int64_t)st.throttled);
+    out_int(&app->out, v, "retries", (int64_t)st.retries);
+    waits = out_object(&app->out, v, "waited_ms");
+    for (int k = 1; k < WAIT_REASONS; k++)
+        out_int(&app->out, waits, wait_reason_name((enum wait_reason)k), (int64_t)st.waits_ms[k]);
+    why = waits_of(&st, &a);
+    if (shown)
+        out_line(&app->out, "%s: %llu calls%s, %llu rejected%s%s%s", session_name(s), (unsigned long long)st.calls,
+                 st.users > 1 ? arena_printf(&a, " as %zu users", st.users) : "", (unsigned long long)st.throttled,
+                 why[0] ? ", waited: " : "", why, "");
+    arena_release(&a);
+}
+
+/* How fast Dataverse was written, against what dual-write's initial sync does there ("Considerations for initial sync"). */
+static void tell_speed(struct app *app)
+{
+    double rate = app->bulk.ms > 0 ? (double)app->bulk.rows * 1000 / (double)app->bulk.ms : 0;
+    bool emulated = !strncmp(app->cfg.dataverse.url, "http://", 7); /* plain http goes to this machine only */
+    struct json *v;
+
+    if (app->bulk.rows < 1000 || rate <= 0)
+        return; /* too few to say anything about many */
+    v = out_object(&app->out, NULL, "dataverse_writing");
+    out_int(&app->out, v, "rows", (int64_t)app->bulk.rows);
+    out_int(&app->out, v, "ms", app->bulk.ms);
+    out_bool(&app->out, v, "emulated", emulated);
+    out_str(&app->out, v, "tag", app->cfg.tag);
+    out_str(&app->out, v, "bypass", app->cfg.bypass);
+    out_line(
+        &app->out,
+        "Dataverse: %llu rows written at %.0f rows/s, %.0f to %.0f times the 5 to 10 rows a second of dual-write%s; "
+        "tag '%s'%s%s",
+        (unsigned long long)app->bulk.rows, rate, rate / 10, rate / 5, emulated ? " (emulated)" : "",
+        app->cfg.tag ? app->cfg.tag : "", app->cfg.bypass && app->cfg.bypass[0] ? ", bypass " : "",
+        app->cfg.bypass ? app->cfg.bypass : "");
+}
+
+static void tell_services(struct app *app)
+{
+    struct json *list;
+
+    if (!(app->command->needs & NEED_LOCK) || (!app->erp && !app->dv))
+        return;
+    list = out_array(&app->out, NULL, "services");
+    if (app->erp)
+        tell_service(app, list, erp_session(app->erp));
+    if (app->dv)
+        tell_service(app, list, dv_session(app->dv));
+    if (app->dv)
+        tell_speed(app);
 }
 
 static void close_clients(struct app *app)
 {
+    tell_services(app);
     activity_store(app);
     dv_close(app->dv);
     erp_close(app->erp);

@@ -54,6 +54,9 @@ enum ec dict_open(struct pair *p, struct dict **ret, struct err *reterr)
     arena_release(&a);
     (void)unlink(d->path);
     rc = store_open(d->path, STORE_BUILD, &DICT_SCHEMA, &d->s, reterr);
+    /* One transaction for the file's whole life: nobody else reads it, and a commit for each row would be most of the work. */
+    if (!rc)
+        rc = store_begin(d->s, reterr);
     if (!rc)
         rc = dv_whoami(p->app->dv, &who, reterr);
     if (rc) {
@@ -78,6 +81,8 @@ void dict_close(struct dict *d)
 {
     if (!d)
         return;
+    if (d->s && store_in_transaction(d->s))
+        (void)store_commit(d->s, NULL);
     store_close(d->s);
     if (d->path)
         (void)unlink(d->path);
@@ -275,17 +280,13 @@ static enum ec load_set(struct dict *d, const struct dv_table *t, const struct c
         strbuf_addf(&select, ",_" CELL_FMT "_value", CELL_ARG(t->company->name));
     if (rc)
         goto out;
-    rc = store_begin(d->s, reterr);
-    if (rc)
-        goto out;
     q = store_query(d->s, "delete from entry where set_no = ?1");
     query_int(q, 1, l.no);
     rc = query_run(q, reterr);
     if (!rc)
         rc = dv_scan(d->p->app->dv, cell_cstr(&a, t->set), select.buf, NULL, false, take_row, &l, NULL, reterr);
-    rc = store_end(d->s, rc, reterr);
+    d->sets[l.no].loaded = !rc; /* half a table is read again */
     if (!rc) {
-        d->sets[l.no].loaded = true;
         cache_drop(d);
         log_debug("dict", "%llu rows of " CELL_FMT " by %s", (unsigned long long)l.rows, CELL_ARG(t->set),
                   d->sets[l.no].columns);

@@ -1,4 +1,5 @@
 #include "loader/public/dvload.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/step.h"
 
@@ -123,6 +124,7 @@ enum ec dvload_body(struct map_ctx *m, struct dict *d, const struct cell *cells,
 /* ---- many rows ---- */
 
 struct flying { /* one row between next() and its result */
+    struct flying *prev, *next;
     char *key, *body;
 };
 struct waiting_exception {
@@ -134,6 +136,7 @@ struct writing {
     struct dict *d;
     const struct dvload *in;
     struct dvload_counts c;
+    struct flying *flying; /* what has no result yet: freed here when there will be none */
     bool self_pass;
     uint64_t done;
     struct arena scratch;
@@ -258,6 +261,10 @@ static enum ec build(struct writing *w, const struct dvload_row *r, struct dv_bu
         return rc;
     }
     f = xcalloc(1, sizeof(*f));
+    f->next = w->flying;
+    if (f->next)
+        f->next->prev = f;
+    w->flying = f;
     f->key = xstrdup(cell_cstr(&w->scratch, r->key));
     ret->create = !w->self_pass && cell_absent(r->id);
     if (cell_absent(r->id))
@@ -299,6 +306,19 @@ static bool next_row(void *ctx, struct dv_bulk_row *ret, struct err *reterr)
     }
 }
 
+static void land(struct writing *w, struct flying *f)
+{
+    if (f->next)
+        f->next->prev = f->prev;
+    if (f->prev)
+        f->prev->next = f->next;
+    else
+        w->flying = f->next;
+    free(f->key);
+    free(f->body);
+    free(f);
+}
+
 static const char *stage_of(const struct writing *w)
 {
     return w->self_pass ? "second_pass" : "write";
@@ -330,9 +350,7 @@ static enum ec take_results(void *ctx, const struct dv_bulk_result *r, size_t n,
             *(r[i].outcome == DV_REFUSED ? &w->c.refused : &w->c.unknown) += 1;
         }
         w->done++;
-        free(f->key);
-        free(f->body);
-        free(f);
+        land(w, f);
     }
     if (bad && store_in_transaction(w->m->state))
         rc = store_end(w->m->state, rc, reterr);
@@ -352,11 +370,21 @@ static void show(void *ctx)
 
 static enum ec one_pass(struct writing *w, struct err *reterr)
 {
-    struct dv_bulk bulk = { .next = next_row, .results = take_results, .idle = show, .ctx = w, .breaker = 50 };
+    struct dv_bulk bulk = { .next = next_row,
+                            .results = take_results,
+                            .idle = show,
+                            .ctx = w,
+                            .breaker = (int)w->m->pair->app->cfg.breaker };
     struct dv_bulk_stats st = { 0 };
-    enum ec rc = dv_bulk_write(w->m->pair->app->dv, w->m->b->table, &bulk, &st, reterr), done;
+    struct app *app = w->m->pair->app;
+    int64_t began = clock_mono_ms();
+    enum ec rc = dv_bulk_write(app->dv, w->m->b->table, &bulk, &st, reterr), done;
 
+    app->bulk.rows += st.rows;
+    app->bulk.ms += clock_mono_ms() - began;
     w->c.calls += st.calls;
+    while (w->flying) /* an error or a stop: they go out again in the next run */
+        land(w, w->flying);
     done = flush_parked(w, rc ? NULL : reterr);
     return rc ? rc : done;
 }

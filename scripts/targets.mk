@@ -58,7 +58,7 @@ fuzz:
 ## bench       time and peak memory of the main job at two sizes, and their ratio
 bench:
 	@scripts/bootstrap
-	@+$(MAKE) --no-print-directory -j$(JOBS) all build/release/gen_sources build/release/gen_rows build/release/gen_sides build/release/measure
+	@+$(MAKE) --no-print-directory -j$(JOBS) all build/release/gen_sources build/release/gen_rows build/release/gen_sides build/release/measure build/release/bench_dv
 	@scripts/bench
 
 ## install     programs, manual page and documents under DESTDIR and PREFIX=/usr/local

@@ -1,5 +1,6 @@
 /* cmd_status.c -- status and history: read-only, safe beside a working command. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "loader/public/pair.h"
 #include "sync/sync_commands.h"
 #include "sync/verdict.h"
@@ -199,6 +200,48 @@ static enum ec waiting(struct app *app, struct err *reterr)
     return rc;
 }
 
+/* What the working process last said of itself; nothing when it has said nothing yet. */
+static void progress_of(struct app *app)
+{
+    struct arena a = { 0 };
+    struct strbuf text = STRBUF(0);
+    struct json *v = NULL, *list, *o;
+    const struct json *waits;
+
+    if (file_read(workspace_path(&app->ws, &a, ".dmfsync/progress.json"), 1 << 20, &text, NULL) ||
+        json_parse("progress", strbuf_str(&text), text.len, NULL, &a, &v, NULL))
+        goto out;
+    list = out_array(&app->out, NULL, "progress");
+    for (const struct json *m = json_get(v, "maps") ? json_get(v, "maps")->child : NULL; m; m = m->next) {
+        int64_t done = json_i64(json_get(m, "done"), -1), total = json_i64(json_get(m, "total"), -1);
+        struct cell why = json_member(m, "why");
+
+        o = out_object(&app->out, list, NULL);
+        out_cell(&app->out, o, "map", json_member(m, "map"));
+        out_cell(&app->out, o, "phase", json_member(m, "phase"));
+        out_int(&app->out, o, "done", done);
+        out_int(&app->out, o, "total", total);
+        out_cell(&app->out, o, "why", why);
+        out_line(&app->out, "  " CELL_FMT ": " CELL_FMT "%s%s%s" CELL_FMT, CELL_ARG(json_member(m, "map")),
+                 CELL_ARG(json_member(m, "phase")), done >= 0 ? arena_printf(&a, " %lld", (long long)done) : "",
+                 done >= 0 && total >= 0 ? arena_printf(&a, " of %lld", (long long)total) : "",
+                 cell_blank(why) ? "" : ", waiting: ", CELL_ARG(cell_blank(why) ? CELL_LIT("") : why));
+    }
+    waits = json_get(v, "waiting");
+    if (waits) {
+        struct cell until = json_member(waits, "until");
+
+        o = out_object(&app->out, NULL, "waits");
+        out_cell(&app->out, o, "why", json_member(waits, "why"));
+        out_cell(&app->out, o, "until", until);
+        out_line(&app->out, "  waiting: " CELL_FMT "%s" CELL_FMT, CELL_ARG(json_member(waits, "why")),
+                 cell_blank(until) ? "" : ", until ", CELL_ARG(cell_blank(until) ? CELL_LIT("") : until));
+    }
+out:
+    strbuf_release(&text);
+    arena_release(&a);
+}
+
 enum ec cmd_status(struct app *app, struct err *reterr)
 {
     char holder[600];
@@ -209,6 +252,8 @@ enum ec cmd_status(struct app *app, struct err *reterr)
     out_bool(&app->out, NULL, "working", held);
     out_str(&app->out, NULL, "holder", held ? holder : NULL);
     out_line(&app->out, "%s%s", held ? "at work: " : "no command is at work", held ? holder : "");
+    if (held)
+        progress_of(app);
     if (!app->work)
         return EC_OK;
     rc = last_run(app, &run_id, reterr);

@@ -150,6 +150,8 @@ static enum ec open_needs(struct app *app, struct err *reterr)
         rc = config_check_online(&app->cfg, needs & NEED_FNO, needs & NEED_DV, reterr);
     if (!rc && (needs & NEED_LOCK))
         rc = workspace_lock(&app->ws, app->command->name, app->opt->lock_wait_ms, reterr);
+    if (!rc && (needs & NEED_LOCK))
+        progress_keep(&app->out, workspace_path(&app->ws, &a, ".dmfsync/progress.json"));
     if (!rc && (needs & NEED_STORE))
         rc = open_store(app, reterr);
     if (!rc && (needs & (NEED_FNO | NEED_DV)))
@@ -162,6 +164,7 @@ static void close_needs(struct app *app)
 {
     if (app->env->close_clients)
         app->env->close_clients(app);
+    progress_keep(&app->out, NULL);
     store_close(app->work);
     app->work = NULL;
     config_release(&app->cfg);

@@ -39,6 +39,10 @@ struct app {
     struct erp *erp;
     struct dv *dv;
     struct output out;
+    struct { /* what this process wrote to Dataverse in bulk, for the summary (loader/dvload.c) */
+        uint64_t rows;
+        int64_t ms;
+    } bulk;
 };
 struct option_def {
     const char *name; /* "--recheck" */

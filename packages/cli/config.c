@@ -308,6 +308,7 @@ static void set_defaults(struct config *c)
     c->watchdog_after_ms = 600000;
     c->package_rows = 100000;
     c->existing = EXISTING_REFUSE;
+    c->breaker = 50;
     c->lost_answer_wait_ms = 30 * 60000;
     c->data_format = "CSV-Unicode";
     c->csv_quotes = "refuse";

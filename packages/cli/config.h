@@ -78,6 +78,7 @@ struct config {
     int64_t package_rows; /* default 100000 */
     enum existing_policy existing;
     int64_t max_errors; /* default 0 */
+    int64_t breaker; /* equal refusals in a row that stop writing a Dataverse table; 0 = none does; default 50 */
     int64_t lost_answer_wait_ms;
     const char *data_format; /* CSV-Unicode */
     const char

@@ -43,6 +43,7 @@ const struct key_def CONFIG_KEYS[] = {
     { "load", "package_rows", KEY_COUNT, IN(config, package_rows), 0, 1, 10000000, NULL },
     { "load", "existing", KEY_CHOICE_INT, IN(config, existing), 0, 0, 0, "refuse|keep|update" },
     { "load", "max_errors", KEY_COUNT, IN(config, max_errors), 0, 0, INT64_MAX, NULL },
+    { "load", "breaker", KEY_COUNT, IN(config, breaker), 0, 0, 1000000, NULL },
     { "load", "lost_answer_wait", KEY_DURATION, IN(config, lost_answer_wait_ms), 0, 0, 7 * DAY_MS, NULL },
     { "load", "data_format", KEY_TEXT, IN(config, data_format), 0, 0, 0, NULL },
     { "load", "csv_format", KEY_TEXT_OR_EMPTY, IN(config, csv_format), 0, 0, 0, NULL },

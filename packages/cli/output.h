@@ -22,6 +22,10 @@ struct output {
     int progress_lines;
     struct progress_map *running; /* lines of progress, one per map (progress.c) */
     size_t n_running;
+    char *progress_file; /* what `status` of another process reads; NULL = none */
+    int64_t saved_ms, waiting_ms; /* monotonic: when it was written, when `waiting` was said */
+    char waiting[160]; /* why no request goes out, "" = they do */
+    int64_t waiting_until; /* UTC, 0 = not known */
 };
 /*
  * json, quiet and no_progress as on the command line; looks at the terminal. Everything is freed by
@@ -57,6 +61,13 @@ void table_print(struct table *t); /* prints and frees */
 void progress_update(struct output *o, const char *map, const char *phase, int64_t done, int64_t total,
                      const char *why);
 void progress_clear(struct output *o); /* the maps shown are done */
+/* Why no request to a service goes out at the moment, and until when (UTC, 0 = not known); "" = they do. */
+void progress_waiting(struct output *o, const char *reason, int64_t until_utc_ms);
+/*
+ * From now on the same is kept in a file, at most once a second: {"at":"..","maps":[{"map","phase","done","total","why"}],
+ * "waiting":{"why","until"}}. NULL removes it. It is not made durable: it says what a living process does.
+ */
+void progress_keep(struct output *o, const char *path);
 void progress_erase(struct output *o); /* takes the lines off the terminal until the next update */
 
 /* ---- the end of a run (command_main) ---- */

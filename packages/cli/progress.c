@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { REDRAW_MS = 100, LOG_EVERY_MS = 30000, STALE_MS = 60000 };
+enum { REDRAW_MS = 100, LOG_EVERY_MS = 30000, STALE_MS = 60000, SAVE_MS = 1000, WAITING_MS = 2000 };
 
 struct progress_map {
     char map[34], phase[40], why[160];
@@ -44,7 +44,13 @@ static void add_number(struct strbuf *b, int64_t v)
     }
 }
 
-static void describe(struct strbuf *b, const struct progress_map *m, int64_t now)
+/* Why this map does not go on: what it says itself, else what holds back the requests. */
+static const char *why_of(const struct output *o, const struct progress_map *m, int64_t now)
+{
+    return m->why[0] ? m->why : now - o->waiting_ms < WAITING_MS ? o->waiting : "";
+}
+
+static void describe(const struct output *o, struct strbuf *b, const struct progress_map *m, int64_t now)
 {
     int64_t ran = now - m->since_ms, moved = m->done - m->first_done;
 
@@ -73,8 +79,8 @@ static void describe(struct strbuf *b, const struct progress_map *m, int64_t now
                 strbuf_addf(b, "  ETA %lld:%02lld", (long long)(s / 60), (long long)(s % 60));
         }
     }
-    if (m->why[0])
-        strbuf_addf(b, "  waiting: %s", m->why);
+    if (why_of(o, m, now)[0])
+        strbuf_addf(b, "  waiting: %s", why_of(o, m, now));
 }
 
 static size_t terminal_width(void)
@@ -119,7 +125,7 @@ static void redraw(struct output *o, int64_t now)
         if (now - o->running[i].seen_ms > STALE_MS)
             continue; /* a map that is done without having said so */
         strbuf_reset(&line);
-        describe(&line, &o->running[i], now);
+        describe(o, &line, &o->running[i], now);
         shown = text_cut((struct cell){ strbuf_str(&line), line.len }, width);
         if (o->progress_lines)
             strbuf_addc(&b, '\n');
@@ -129,6 +135,92 @@ static void redraw(struct output *o, int64_t now)
     write_out(&b);
     strbuf_release(&b);
     strbuf_release(&line);
+}
+
+static void write_file(const char *path, const struct strbuf *b)
+{
+    struct strbuf part = STRBUF(0);
+    FILE *f;
+    bool good;
+
+    strbuf_addf(&part, "%s.part", path);
+    f = fopen(part.buf, "we");
+    good = f && fwrite(b->buf, 1, b->len, f) == b->len;
+    if (f && fclose(f) != 0)
+        good = false;
+    if (!good || rename(part.buf, path) < 0)
+        (void)unlink(part.buf); /* a courtesy, too */
+    strbuf_release(&part);
+}
+
+static void save(struct output *o, int64_t now)
+{
+    struct strbuf b = STRBUF(0);
+    struct jsonw w = { .out = &b };
+    char at[32];
+
+    if (!o->progress_file || now - o->saved_ms < SAVE_MS)
+        return;
+    o->saved_ms = now;
+    clock_format_utc(clock_utc_ms(), at);
+    jw_begin(&w, '{');
+    jw_ps(&w, "at", at);
+    jw_name(&w, "maps");
+    jw_begin(&w, '[');
+    for (size_t i = 0; i < o->n_running; i++) {
+        const struct progress_map *m = &o->running[i];
+
+        if (now - m->seen_ms > STALE_MS)
+            continue;
+        jw_begin(&w, '{');
+        jw_ps(&w, "map", m->map);
+        jw_ps(&w, "phase", m->phase);
+        jw_pi64(&w, "done", m->done);
+        jw_pi64(&w, "total", m->total);
+        jw_ps(&w, "why", m->why);
+        jw_end(&w, '}');
+    }
+    jw_end(&w, ']');
+    if (o->waiting[0] && now - o->waiting_ms < WAITING_MS) {
+        jw_name(&w, "waiting");
+        jw_begin(&w, '{');
+        jw_ps(&w, "why", o->waiting);
+        if (o->waiting_until) {
+            clock_format_utc(o->waiting_until, at);
+            jw_ps(&w, "until", at);
+        }
+        jw_end(&w, '}');
+    }
+    jw_end(&w, '}');
+    strbuf_addc(&b, '\n');
+    write_file(o->progress_file, &b);
+    strbuf_release(&b);
+}
+
+void progress_keep(struct output *o, const char *path)
+{
+    if (o->progress_file)
+        (void)unlink(o->progress_file);
+    free(o->progress_file);
+    o->progress_file = path ? xstrdup(path) : NULL;
+    o->saved_ms = 0;
+}
+
+void progress_waiting(struct output *o, const char *reason, int64_t until_utc_ms)
+{
+    int64_t now = clock_mono_ms();
+
+    snprintf(o->waiting, sizeof(o->waiting), "%s", reason);
+    o->waiting_until = until_utc_ms;
+    o->waiting_ms = now;
+    save(o, now);
+    if (o->progress && o->n_running && now - o->last_progress_ms >= REDRAW_MS) {
+        for (size_t i = 0; reason[0] && i < o->n_running; i++)
+            if (now - o->running[i].seen_ms < STALE_MS)
+                o->running[i].seen_ms = now; /* it waits, it has not gone */
+        o->last_progress_ms = now;
+        redraw(o, now);
+    }
 }
 
 void progress_update(struct output *o, const char *map, const char *phase, int64_t done, int64_t total,
@@ -147,6 +239,7 @@ void progress_update(struct output *o, const char *map, const char *phase, int64
     m->total = total;
     m->seen_ms = now;
     snprintf(m->why, sizeof(m->why), "%s", why ? why : "");
+    save(o, now);
     if (o->quiet)
         return;
     if (o->progress) {
@@ -158,7 +251,7 @@ void progress_update(struct output *o, const char *map, const char *phase, int64
         struct strbuf b = STRBUF(0);
 
         m->logged_ms = now;
-        describe(&b, m, now);
+        describe(o, &b, m, now);
         log_info("progress", "%s", strbuf_str(&b));
         strbuf_release(&b);
     }
@@ -177,6 +270,8 @@ void progress_erase(struct output *o)
 void progress_clear(struct output *o)
 {
     progress_erase(o);
+    for (size_t i = 0; i < o->n_running; i++)
+        o->running[i].seen_ms = INT64_MIN / 2; /* not shown any more */
     /* Without a terminal the time of the last log line is kept, so that many short spans stay quiet. */
     if (o->progress)
         o->n_running = 0;
