@@ -5,7 +5,7 @@
 . "$(dirname "$0")/job.sh"
 job_settings
 JOB_CUSTOMERS=60
-job_start "$W/e"
+job_start "$W/e" --knob dv_limit_requests=0 --knob dv_limit_execution_ms=0
 cd "$W/e.ws" || exit 1
 run 10 "the job" migrate --execute --quiet
 cp dmfsync.ini ini.plain
