@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "loader/lint_profile.h"
 #include "loader/package_form.h"
+#include "loader/public/fno_read.h"
 #include "loader/loader_commands.h"
 
 #include <stdio.h>
@@ -307,6 +308,10 @@ static enum ec lint_maps(struct linting *l, struct err *reterr)
     for (size_t i = 0; !rc && i < l->p->n; i++) {
         struct map_ctx *m = &l->p->maps[i];
 
+        if (m->selected)
+            rc = pair_check_rules(m, reterr);
+        if (rc)
+            break;
         if (m->selected && (m->cfg->source || l->file))
             rc = lint_one(l, m, reterr);
         else if (m->cfg->source && lint_refs_wants_parent(l->refs, m))

@@ -242,3 +242,14 @@ const struct fno_field *fno_modified_field(const struct map_ctx *m)
         }
     return NULL;
 }
+
+enum ec pair_check_rules(const struct map_ctx *m, struct err *reterr)
+{
+    bool dv = dv_column_find(m->b->table, CELL_LIT("modifiedon")) != NULL, fno = fno_modified_field(m) != NULL;
+
+    if (m->cfg->conflict != CONFLICT_NEWEST || (dv && fno))
+        return EC_OK;
+    err_set(reterr, EC_CONFIG, "[map.%s]: conflict = newest, but %s does not tell when a record was modified",
+            m->cfg->alias, fno ? "the Dataverse table" : "the F&O entity");
+    return err_hint(reterr, "take conflict = master or queue, or expose ModifiedDateTime in the entity");
+}

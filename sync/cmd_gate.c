@@ -1,7 +1,7 @@
 /* cmd_gate.c -- handoff, gate show, gate close. */
 #include "base/log.h"
+#include "loader/public/fno_read.h"
 #include "sync/handoff.h"
-#include "sync/round.h"
 #include "sync/sync_commands.h"
 
 #include <stdlib.h>
@@ -132,7 +132,7 @@ static enum ec hand_one(struct map_ctx *m, struct err *reterr)
     enum ec rc = dual_write && handoff_begun(m) ? EC_OK : gate_check(m, reterr);
 
     if (!rc)
-        rc = sync_check_rules(m, reterr);
+        rc = pair_check_rules(m, reterr);
     if (!rc)
         rc = dual_write ? handoff_dual_write(m, reterr) : gate_hand_over(m, reterr);
     if (!rc && !dual_write)

@@ -1,8 +1,9 @@
 /* round.c -- feeds, apply, and what there is to say about it, map by map. Writes the table setting (sync_last). */
+#include "loader/public/fno_read.h"
 #include "sync/round.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "loader/public/fno_read.h"
+#include "sync/feed_events.h"
 #include "sync/feed_parts.h"
 
 #include <stdio.h>
@@ -115,25 +116,22 @@ static enum ec keep(struct map_ctx *m, const struct done *d, const char *error, 
     return rc;
 }
 
-enum ec sync_check_rules(const struct map_ctx *m, struct err *reterr)
-{
-    bool dv = dv_column_find(m->b->table, CELL_LIT("modifiedon")) != NULL, fno = fno_modified_field(m) != NULL;
-
-    if (m->cfg->conflict != CONFLICT_NEWEST || (dv && fno))
-        return EC_OK;
-    err_set(reterr, EC_CONFIG, "[map.%s]: conflict = newest, but %s does not tell when a record was modified",
-            m->cfg->alias, fno ? "the Dataverse table" : "the F&O entity");
-    return err_hint(reterr, "take conflict = master or queue, or expose ModifiedDateTime in the entity");
-}
-
 static enum ec one_map(struct round *r, struct map_ctx *m, struct dict *d, bool parked_too, struct done *ret,
                        struct err *reterr)
 {
     struct apply_how how = { .parked_too = parked_too, .dry_run = r->dry_run };
     struct err unused = { 0 };
     int64_t began = clock_mono_ms();
-    enum ec rc = sync_check_rules(m, reterr);
+    enum ec rc = pair_check_rules(m, reterr);
 
+    if (!rc && r->events && r->events[m - r->p->maps] && !parked_too) { /* before the feeds, which take their time */
+        rc = apply_pending(m, d, &how, &ret->a, reterr);
+        r->written += ret->a.writes;
+        say(r, m, ret);
+        if (!rc)
+            rc = keep(m, ret, NULL, reterr);
+        ret->a = (struct apply_counts){ 0 };
+    }
     if (!rc && !parked_too) { /* the second look at parked rows reads no feed */
         rc = feed_fno(m, &ret->fno, reterr);
         if (!rc)
@@ -230,8 +228,13 @@ enum ec sync_round(struct round *r, struct err *reterr)
     struct dict *d = NULL;
     struct err e = { 0 }, again = { 0 };
     int64_t conflicts = 0, parked = 0;
-    enum ec rc = dict_open(r->p, &d, &e), second;
+    struct event_counts events;
+    enum ec rc, second;
 
+    r->events = xcalloc(r->p->n + 1, sizeof(*r->events));
+    rc = feed_events(r->p, r->events, &events, &e);
+    if (!rc)
+        rc = dict_open(r->p, &d, &e);
     if (!rc) {
         dict_lazy(d);
         rc = pass(r, d, false, &conflicts, &parked, &e);
@@ -257,6 +260,8 @@ enum ec sync_round(struct round *r, struct err *reterr)
     if (conflicts)
         out_status(&r->app->out, EC_CONFLICT);
     dict_close(d);
+    free(r->events);
+    r->events = NULL;
     if (rc && reterr)
         *reterr = e;
     return rc;

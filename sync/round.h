@@ -12,6 +12,7 @@ struct round {
     struct pair *p;
     struct json *list; /* one object per map goes there; NULL = what happened goes to the log */
     bool dry_run;
+    bool *events; /* its own: maps that data events came for */
     /* outcome */
     size_t open; /* maps worked on */
     size_t failed;
@@ -19,8 +20,6 @@ struct round {
     bool found_shut; /* a gate is shut because the map or its settings are other ones by now */
 };
 enum ec sync_round(struct round *r, struct err *reterr);
-/* conflict = newest needs to know when either side's record was changed: EC_CONFIG where one does not tell. */
-enum ec sync_check_rules(const struct map_ctx *m, struct err *reterr);
 /* Rounds until stopped, the workspace's lock given back between them. */
 enum ec sync_follow(struct app *app, struct pair *p, struct err *reterr);
 

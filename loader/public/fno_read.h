@@ -27,4 +27,7 @@ char *fno_shape_select(struct map_ctx *m, const struct fno_shape *shape, struct 
 /* "ModifiedDateTime" of the entity, where whoever made it exposed it; NULL = it does not tell. */
 const struct fno_field *fno_modified_field(const struct map_ctx *m);
 
+/* conflict = newest needs to know when either side's record was changed: EC_CONFIG where one does not tell. */
+enum ec pair_check_rules(const struct map_ctx *m, struct err *reterr);
+
 #endif

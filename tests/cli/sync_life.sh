@@ -62,6 +62,8 @@ run 4 "conflicts show, nothing there" conflicts show customers 'usmf|C-0000009'
 settings "conflict = newest"
 run 3 "newest is refused where a side does not tell times" sync --once customers
 has "with the reason" "modified" "$W/err"
+run 3 "lint refuses it, too" lint customers
+has "with the reason" "modified" "$W/err"
 
 # queue: a person decides.
 settings "conflict = queue"
@@ -189,6 +191,23 @@ run 0 "an expired token is no error" sync --once customers --json
 fno_is "changes are found" C-0000027 PRIMARYCONTACTPHONE "after the token"
 fno_lacks "deletions are found" C-0000028
 run 0 "parity" parity customers
+
+# Data events: hints, whatever they say and how often. The keys go first; what is no event is put aside.
+mkdir -p events
+sed 's/^poll_seconds = .*/&\nevents = events/' ini.plain >x && mv x ini.plain
+settings
+fno C-0000032 SALESMEMO "told by an event"
+fno C-0000033 SALESMEMO "told by a context"
+printf '{"map":"customers","key":"usmf|C-0000032"}\n{"map":"customers","key":"USMF|C-0000032"}\n' >events/1.json
+aot=$(sed -n 's/.*"aot": *"\(CustCustomerV3[^"]*\)".*/\1/p' .dmfsync/metadata.json | head -1)
+printf '{"PrimaryEntityName":"mserp_%s","MessageName":"Update","InputParameters":[{"key":"Target","value":{"Attributes":[{"key":"mserp_dataareaid","value":"usmf"},{"key":"mserp_customeraccount","value":"C-0000033"}]}}]}' "${aot:-CustCustomerV3Entity}" >events/2.json
+printf 'no event' >events/3.json
+printf '{"PrimaryEntityName":"contact","PrimaryEntityId":"x"}' >events/4.json
+run 0 "data events" sync --once customers
+has "are counted" "4 event files: 4 events, 3 keys, 1 of no map here, 1 files not understood" "$W/err"
+dv_is "their records are read" C-0000032 description "told by an event"
+dv_is "in either form" C-0000033 description "told by a context"
+same "taken files are gone, the other one is put aside" "3.json" "$(ls events/bad; ls events/*.json 2>/dev/null)"
 
 # Dataverse is put back to yesterday: nothing is written, the gate is shut, the way back is named.
 handoff
