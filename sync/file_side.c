@@ -356,6 +356,15 @@ static inline void copy(char *to, const char *from, size_t n)
     }
 }
 
+/* The same of a cell behind which may be read on (csv_scan.h): lengths vary from row to row, and a branch on them would cost more. */
+static inline void copy_on(char *to, const char *from, size_t n)
+{
+    memcpy(to, from, 16);
+    memcpy(to + 16, from + 16, 16);
+    if (n > 32)
+        memcpy(to + 32, from + 32, n - 32);
+}
+
 static inline uint64_t lower8(uint64_t x)
 {
     const uint64_t ones = 0x0101010101010101U;
@@ -400,7 +409,8 @@ static inline char *put_length(char *p, size_t n)
 }
 
 /* A cell that was taken the quick way. */
-static inline char *put_quick(struct side_worker *w, char *p, const struct side_field *f, size_t i, struct cell c)
+static inline char *put_quick(struct side_worker *w, char *p, const struct side_field *f, size_t i, struct cell c,
+                              bool readable_on)
 {
     if (!c.len || (f->zero && c.len == 1 && *c.ptr == '0')) {
         *p++ = 0;
@@ -417,7 +427,10 @@ static inline char *put_quick(struct side_worker *w, char *p, const struct side_
         return p + code.len;
     }
     p = put_length(p, c.len);
-    copy(p, c.ptr, c.len);
+    if (readable_on)
+        copy_on(p, c.ptr, c.len);
+    else
+        copy(p, c.ptr, c.len);
     return p + c.len;
 }
 
@@ -480,12 +493,12 @@ static inline __attribute__((always_inline)) void one_row(struct side_worker *w,
                     in.len--;
                 w->cells[i] = !in.len && !s->fno ? CELL_ABSENT : in; /* Dataverse stores no empty texts */
                 if (fits && f->hashed)
-                    p = put_quick(w, p, f, i, in);
+                    p = put_quick(w, p, f, i, in, true);
                 continue;
             }
             if (f->how == SIDE_QUICK && regular && canon_quick(&s->rules[i], in, sure, &w->cells[i])) {
                 if (fits && f->hashed)
-                    p = put_quick(w, p, f, i, w->cells[i]);
+                    p = put_quick(w, p, f, i, w->cells[i], true);
                 continue;
             }
             w->cells[i] = slowly(w, i, in, ret, &code);
@@ -512,7 +525,7 @@ static inline __attribute__((always_inline)) void one_row(struct side_worker *w,
         /* The company's code is small already. */
         if ((f->how == SIDE_FOLDED || f->how == SIDE_TEXT || b->fields[b->key[n]].kind == BOUND_COMPANY) &&
             c.len < 100 && k - key < 300)
-            k = put_quick(w, k, f, b->key[n], c);
+            k = put_quick(w, k, f, b->key[n], c, false);
         else
             k = NULL;
     }

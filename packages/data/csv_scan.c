@@ -379,7 +379,7 @@ static bool split(struct csv_scan *s, struct csv_scan_row *ret, bool *ret_ours)
             if (!scratch) {
                 if (s->scratch_cap < s->len - begin) {
                     s->scratch_cap = s->len - begin;
-                    s->scratch = xrealloc(s->scratch, s->scratch_cap);
+                    s->scratch = xrealloc(s->scratch, s->scratch_cap + BLOCK);
                 }
                 scratch = s->scratch;
             }

@@ -15,7 +15,8 @@ struct csv_scan;
 struct csv_scan *csv_scan_new(csv_fill *fill, void *arg, uint64_t offset);
 void csv_scan_free(struct csv_scan *s);
 struct csv_scan_row {
-    const struct cell *cells; /* until the next call; an empty unquoted field is absent, "" is empty */
+    /* Until the next call; an empty unquoted field is absent, "" is empty. Behind each cell 64 octets may be read, whatever they are. */
+    const struct cell *cells;
     size_t n;
     uint64_t offset;
     size_t octets; /* with the line end */
