@@ -183,6 +183,12 @@ create table sync_log(                      -- what was written where, for expla
   at        text not null
 );
 create index sync_log_key on sync_log(key);
+create table reconcile_key(                 -- keys that the present or last reconcile touched
+  key_digest blob primary key,
+  key        text not null,
+  what       text not null,                 -- agreed | written | applied
+  verified   integer not null default 0
+) without rowid;
 create table flips(key_digest blob primary key, n integer not null, since text not null) without rowid;
 create table delta(                         -- the last comparison: differing keys only
   key_digest blob primary key,

@@ -42,6 +42,12 @@
     X(apply_store) X(apply_stored) \
     X(cursor_store) X(cursor_stored) \
     X(wave_end) X(wave_ended) \
+    X(journal_store) X(journal_stored) \
+    X(control_ask) X(control_asked) \
+    X(command_begin) X(command_ended) \
+    X(bulk_settle) X(bulk_settled) \
+    X(scan_store) X(scan_stored) \
+    X(journal_close) X(journal_closed) \
     X(run_end) X(run_ended)
 /* clang-format on */
 
