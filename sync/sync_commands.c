@@ -83,6 +83,19 @@ static const struct option_def RESOLVE_OPTIONS[] = { { "--take", "fno|dataverse"
                                                      { "--all", NULL,
                                                        "every record of the map that waits for a person" },
                                                      { 0 } };
+static const struct option_def RECONCILE_OPTIONS[] = {
+    { "--method", "stop|pause", "how the maps are kept still (default: chosen by the estimate, with the reason)" },
+    { "--rows", "N", "how many rows COMMAND is expected to change (default: as many as the last time, else all)" },
+    { "--command-time", "TIME", "how long COMMAND is expected to take (default: as long as the last time)" },
+    { "--rates", "FILE", "rates.json of a rehearsal, for the plan (default: those of the last run here)" },
+    { "--map-state", "STATE", "the operator's word on the maps' states, where they cannot be read" },
+    { 0 }
+};
+static const struct option_def RECOVER_OPTIONS[] = {
+    { "--rollback", NULL, "only start the maps again, carry nothing over" },
+    { "--map-state", "STATE", "the operator's word on the maps' states, where they cannot be read" },
+    { 0 }
+};
 static const struct option_def CLOSE_OPTIONS[] = { { "--reason", "TEXT", "why (kept in the gate's log)" }, { 0 } };
 static const struct option_def DOCTOR_OPTIONS[] = {
     { "--offline", NULL, "only what can be checked without the services" }, { 0 }
@@ -250,6 +263,38 @@ const struct command SYNC_COMMANDS[] = {
           "signed by the one who should have. Status 9, too, when a map in it is not at parity.",
       .min_args = 1,
       .max_args = 1 },
+    { .name = "reconcile",
+      .args = "[MAP..] -- COMMAND [ARG..]",
+      .summary = "around a batch job: maps away, COMMAND, its rows carried over in bulk, maps back",
+      .run = cmd_reconcile,
+      .needs = ONLINE | NEED_CONSENT,
+      .options = RECONCILE_OPTIONS,
+      .details = "Reads both feeds, stops the maps without losing anybody's changes (or pauses them, where their queue can be "
+                 "thrown away afterwards), sees them stopped, runs COMMAND without a shell, exports the rows that changed, merges "
+                 "them field by field with what others changed in Dataverse meanwhile, writes them in bulk, finds deletions by "
+                 "comparing keys, proves the touched keys on both sides, starts the maps without initial sync and sees them "
+                 "running. Maps whose rows look up rows of a named one go along. A COMMAND that fails is carried over all the "
+                 "same, and its status told (exit status 1). Without --execute: the plan, with times by measured rates. Running "
+                 "it again continues a run that was cut off; 'recover' ends one without COMMAND. See docs/reconcile.md.",
+      .max_args = -1 },
+    { .name = "recover",
+      .args = "",
+      .summary = "finish a reconcile that was cut off, so that its maps run again",
+      .run = cmd_recover,
+      .needs = ONLINE,
+      .options = RECOVER_OPTIONS,
+      .details = "Goes on in the state in which the run was cut off. A COMMAND that had not begun is not begun; one that still "
+                 "runs is waited for. Rows are written only while the maps are seen stopped. With --rollback the maps are "
+                 "started and nothing else is done: 'parity' and 'repair' then find what is missing." },
+    { .name = "watchdog",
+      .args = "",
+      .summary = "from cron: start maps that a dead reconcile left stopped or paused",
+      .run = cmd_watchdog,
+      .needs = NEED_WORKSPACE | NEED_FNO | NEED_DV | NEED_QUICK,
+      .details = "Recovers this workspace's own reconcile when its process is dead. Then looks at the leases in [dualwrite] "
+                 "watchdog_dir, which runs of other hosts rewrite while they live: where one has been silent for watchdog_after "
+                 "and its maps are away, they are started through this workspace's control adapter. Says nothing when all is well. "
+                 "With control = manual it tells a person what to do (status 13)." },
     { .name = "handoff",
       .args = "[MAP..]",
       .summary = "open the gate on a fresh verdict of parity",

@@ -19,6 +19,9 @@ enum ec cmd_waive(struct app *app, struct err *reterr); /* cmd_waive.c */
 enum ec cmd_waive_list(struct app *app, struct err *reterr);
 enum ec cmd_waive_drop(struct app *app, struct err *reterr);
 enum ec cmd_sql(struct app *app, struct err *reterr); /* cmd_sql.c */
+enum ec cmd_reconcile(struct app *app, struct err *reterr); /* cmd_reconcile.c */
+enum ec cmd_recover(struct app *app, struct err *reterr);
+enum ec cmd_watchdog(struct app *app, struct err *reterr); /* cmd_watchdog.c */
 enum ec cmd_handoff(struct app *app, struct err *reterr); /* cmd_gate.c */
 enum ec cmd_gate_show(struct app *app, struct err *reterr);
 enum ec cmd_gate_close(struct app *app, struct err *reterr);
