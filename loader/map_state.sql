@@ -155,7 +155,7 @@ create table feed_run(                      -- F&O incremental exports: the posi
 create table pending(                       -- changes read from the feeds and not yet applied, one row per key
   key_digest  blob primary key,
   key         text not null,
-  fno_row     blob, fno_state text not null default '',  -- '' = unknown, changed, deleted
+  fno_row     blob, fno_state text not null default '',  -- '' = unknown, changed, deleted, left
   dv_row      blob, dv_state text not null default '', dv_id text not null default '', dv_etag text not null default '',
   state       text not null default 'new',  -- new | sending | parked | conflict | poison
   reason      text not null default '',

@@ -32,6 +32,7 @@ struct change {
     const struct cell *fno, *dv;
     struct base_row base;
     struct merge_out out;
+    bool doubtful; /* a side's row is none of the map's, or cannot be read */
     bool quiet; /* no other hand is needed: equal on both sides, or towards Dataverse alone */
 };
 
@@ -73,6 +74,8 @@ static enum ec load(struct bulk *b, const char octets[16], struct change *ch, bo
         rc = baseline_row(b->base, ch->digest, &b->a, &ch->base, reterr);
     if (rc || !*ret_found)
         return rc;
+    ch->doubtful = (fno_state[0] && strcmp(fno_state, "changed")) || (dv_state[0] && strcmp(dv_state, "changed")) ||
+                   (fno_state[0] && !ch->fno) || (dv_state[0] && !ch->dv);
     if (!fno_state[0])
         ch->fno = ch->base.cells;
     if (!dv_state[0])
@@ -92,11 +95,11 @@ static void merge(struct bulk *b, struct change *ch)
     struct merge_out *o = &ch->out;
 
     merge_record(&in, &b->a, o);
-    ch->quiet = o->merged && !o->n_conflicts && !o->delete_update && o->to_fno == MERGE_NOTHING &&
+    ch->quiet = !ch->doubtful && o->merged && !o->n_conflicts && !o->delete_update && o->to_fno == MERGE_NOTHING &&
                 (o->to_dv == MERGE_NOTHING || o->to_dv == MERGE_UPDATE || o->to_dv == MERGE_CREATE);
     /* Both there and nothing to write, although not alike: a one-way field against its direction, which a person must see. */
     if (ch->quiet && o->to_dv == MERGE_NOTHING)
-        ch->quiet = ch->fno && ch->dv && !o->why[0];
+        ch->quiet = ch->fno && ch->dv && !o->against && !o->why[0];
 }
 
 static enum ec drop(struct bulk *b, const struct change *ch, struct err *reterr)
@@ -107,7 +110,8 @@ static enum ec drop(struct bulk *b, const struct change *ch, struct err *reterr)
     return query_run(q, reterr);
 }
 
-static enum ec mark(struct bulk *b, const struct change *ch, const char *state, const char *reason, struct err *reterr)
+static enum ec mark(struct bulk *b, const struct change *ch, const char *state, const char *reason,
+                    struct err *reterr)
 {
     struct query *q = store_query(b->m->state, "update pending set state = ?2, reason = ?3 where key_digest = ?1");
 
@@ -170,7 +174,8 @@ static enum ec choose(struct bulk *b, enum bulk_mode mode, const struct change *
 /* The next keys after `from`, in digest order; pages, so that no statement stays open over a transaction's end. */
 static enum ec page_of(struct bulk *b, const char from[16], bool first, struct strbuf *ret, struct err *reterr)
 {
-    struct query *q = store_query(b->m->state, "select key_digest from pending where state in ('new', 'sending', 'parked') and "
+    struct query *q = store_query(b->m->state, "select key_digest from pending where state in ('new', 'sending', "
+                                               "'parked') and reason not like 'adopt:%' and resolve = '' and "
                                                "(?2 or key_digest > ?1) order by key_digest limit 500");
 
     strbuf_reset(ret);
@@ -278,8 +283,9 @@ static enum ec rewind_rows(void *ctx, struct err *reterr)
 static enum ec refused(struct bulk *b, const struct change *ch, bool *ret, char ret_state[static 16],
                        char ret_why[static 400], struct err *reterr)
 {
-    struct query *q = store_query(b->m->state, "select state, message from row_exception where run_id = ?1 and side = "
-                                               "'dataverse' and key = ?2 limit 1");
+    struct query *q =
+        store_query(b->m->state, "select state, message from row_exception where run_id = ?1 and side = "
+                                 "'dataverse' and key = ?2 limit 1");
 
     query_int(q, 1, b->run->id);
     query_cell(q, 2, ch->key);
@@ -300,8 +306,11 @@ static enum ec settle(struct bulk *b, struct change *ch, bool any_refused, struc
     if (rc)
         return rc;
     if (bad) /* unknown: nothing is believed, apply_pending() reads it */
-        return mark(b, ch, !strcmp(state, "unknown") ? "sending" : !strcmp(state, "parked") ? "parked" : "poison", why,
-                    reterr);
+        return mark(b, ch,
+                    !strcmp(state, "unknown")  ? "sending"
+                    : !strcmp(state, "parked") ? "parked"
+                                               : "poison",
+                    why, reterr);
     if (ch->out.to_dv == MERGE_CREATE) {
         dvload_id(b->m->b, dict_organization(b->d), ch->key, id);
         ch->dv_id = cell_dup(&b->a, cell_of(id));
@@ -341,9 +350,7 @@ static enum ec settle_all(struct bulk *b, bool any_refused, struct err *reterr)
 
 static enum ec write_chosen(struct bulk *b, struct err *reterr)
 {
-    struct dvload in = {
-        .next = next_row, .rewind = rewind_rows, .ctx = b, .total = (int64_t)(b->keys.len / 16)
-    };
+    struct dvload in = { .next = next_row, .rewind = rewind_rows, .ctx = b, .total = (int64_t)(b->keys.len / 16) };
     struct dvload_counts w = { 0 };
     enum ec rc = mark_all(b, "sending", MARK, reterr);
 

@@ -109,7 +109,8 @@ static void tell_unfinished(struct reconcile *r)
 {
     if (r->state >= REC_STOP && r->state <= REC_RESUME)
         out_warn(&r->app->out,
-                 "THE MAPS MAY BE %s: run 'dmfsync recover' (it finishes the run), or 'dmfsync recover --rollback' (it only starts "
+                 "THE MAPS MAY BE %s: run 'dmfsync recover' (it finishes the run), or 'dmfsync recover --rollback' "
+                 "(it only starts "
                  "them again)",
                  r->pause ? "PAUSED" : "STOPPED");
 }
@@ -184,8 +185,8 @@ static enum ec take_up(struct reconcile *r, struct err *reterr)
         return err_hint(reterr, "run 'dmfsync recover' first");
     }
     if (!app->opt->execute) {
-        out_line(&app->out, "run %lld is not finished (state '%s'): --execute continues it there", (long long)r->run.id,
-                 rec_state_word(r->state));
+        out_line(&app->out, "run %lld is not finished (state '%s'): --execute continues it there",
+                 (long long)r->run.id, rec_state_word(r->state));
         return EC_OK;
     }
     out_line(&app->out, "run %lld goes on in the state '%s'", (long long)r->run.id, rec_state_word(r->state));
@@ -270,7 +271,8 @@ static enum ec choose_state(struct reconcile *r, struct err *reterr)
         out_line(&r->app->out, "nothing had been stopped yet: there is nothing to finish");
         r->state = REC_DONE;
     } else {
-        r->state = REC_STOP; /* some are away: all of them, then what changed meanwhile is carried, then they run again */
+        r->state =
+            REC_STOP; /* some are away: all of them, then what changed meanwhile is carried, then they run again */
     }
     return rc;
 }
@@ -291,8 +293,10 @@ static enum ec roll_back(struct reconcile *r, struct err *reterr)
         return rc;
     out_line(&r->app->out, "%zu maps run again%s", n, a == CONTROL_RESUME ? "; their queue was replayed" : "");
     if (a != CONTROL_RESUME)
-        out_line(&r->app->out, "changes made while they were away are NOT carried over: run 'dmfsync parity', which finds them, and "
-                               "'repair'");
+        out_line(
+            &r->app->out,
+            "changes made while they were away are NOT carried over: run 'dmfsync parity', which finds them, and "
+            "'repair'");
     r->state = REC_DONE;
     rc = finish(r, "failed", reterr);
     if (!rc && a != CONTROL_RESUME)
@@ -303,8 +307,9 @@ static enum ec roll_back(struct reconcile *r, struct err *reterr)
 /* A run that ended before its journal was written has done nothing. */
 static enum ec end_empty_run(struct app *app, struct err *reterr)
 {
-    struct query *q = store_query(app->work, "update run set state = 'failed', ended_at = ?1 where kind = 'reconcile' and state in "
-                                             "('running', 'stopped')");
+    struct query *q =
+        store_query(app->work, "update run set state = 'failed', ended_at = ?1 where kind = 'reconcile' and state in "
+                               "('running', 'stopped')");
     char now[32];
     enum ec rc;
 

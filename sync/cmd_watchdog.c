@@ -38,7 +38,8 @@ static enum ec run_recover(struct dog *d, bool rollback, int *ret_status, struct
     struct arena a = { 0 };
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    const char *argv[] = { self, "--dir", d->app->ws.dir, "--no-progress", "recover", rollback ? "--rollback" : NULL, NULL };
+    const char *argv[] = { self, "--dir", d->app->ws.dir, "--no-progress", "recover", rollback ? "--rollback" : NULL,
+                           NULL };
     struct child c = { .argv = argv, .show = true, .log = workspace_path(&d->app->ws, &a, ".dmfsync/watchdog.log") };
     enum ec rc;
 
@@ -63,14 +64,20 @@ static enum ec alert_own(struct dog *d, const struct reconcile *r, struct err *r
     struct output *o = &d->app->out;
 
     d->alerts++;
-    out_line(o, "ALERT: the reconcile of workspace %s is dead in the state '%s', and its maps are %s:", d->app->ws.dir,
+    out_line(o,
+             "ALERT: the reconcile of workspace %s is dead in the state '%s', and its maps are %s:", d->app->ws.dir,
              rec_state_word(r->state), r->pause ? "paused" : "stopped");
     for (size_t i = 0; i < r->n; i++)
         if (r->maps[i].ours)
             list_maps(d, &r->maps[i].c, 1);
-    out_line(o, "1. run 'dmfsync --dir %s recover' on a terminal: it carries over what changed and tells when to start the maps", d->app->ws.dir);
-    out_line(o, "2. where that cannot be done now: start them on the dual-write page with 'Skip initial sync', and run step 1 later");
-    return err_set(reterr, EC_GUARD, "maps are %s and their reconcile is dead; control = manual, so a person has to act",
+    out_line(o,
+             "1. run 'dmfsync --dir %s recover' on a terminal: it carries over what changed and tells when to start "
+             "the maps",
+             d->app->ws.dir);
+    out_line(o, "2. where that cannot be done now: start them on the dual-write page with 'Skip initial sync', and "
+                "run step 1 later");
+    return err_set(reterr, EC_GUARD,
+                   "maps are %s and their reconcile is dead; control = manual, so a person has to act",
                    r->pause ? "paused" : "stopped");
 }
 
@@ -93,7 +100,8 @@ static enum ec own_run(struct dog *d, struct err *reterr)
         rc = EC_OK;
         if (late && !r.again) {
             d->alerts++;
-            rc = err_set(reterr, EC_GUARD, "the reconcile in %s lives, but its maps are away longer than max_window", d->app->ws.dir);
+            rc = err_set(reterr, EC_GUARD, "the reconcile in %s lives, but its maps are away longer than max_window",
+                         d->app->ws.dir);
             err_hint(reterr, "end it and run 'dmfsync recover'");
         }
         goto out;
@@ -105,11 +113,12 @@ static enum ec own_run(struct dog *d, struct err *reterr)
         rc = alert_own(d, &r, reterr);
         goto out;
     }
-    out_line(&d->app->out, "the reconcile of run %lld is dead in the state '%s': it is recovered", (long long)r.run.id,
-             rec_state_word(r.state));
+    out_line(&d->app->out, "the reconcile of run %lld is dead in the state '%s': it is recovered",
+             (long long)r.run.id, rec_state_word(r.state));
     rc = run_recover(d, false, &status, reterr);
     if (!rc && status && late && file_exists(workspace_path(&d->app->ws, &r.arena, ".dmfsync/reconcile.json"))) {
-        out_line(&d->app->out, "recover ended with status %d and the window is over: the maps are started without it", status);
+        out_line(&d->app->out, "recover ended with status %d and the window is over: the maps are started without it",
+                 status);
         rc = run_recover(d, true, &status, reterr);
     }
     d->started += !rc && !status;
@@ -130,13 +139,16 @@ static enum ec start_maps(struct dog *d, struct lease *l, struct err *reterr)
 
     if (by_hand(d) || !control_can(d->control, a)) {
         d->alerts++;
-        out_line(o, "ALERT: the reconcile of %s on %s has been silent for %lld min, and its maps are %s:", l->workspace, l->host,
-                 (long long)(l->age_ms / 60000), l->pause ? "paused" : "stopped");
+        out_line(o,
+                 "ALERT: the reconcile of %s on %s has been silent for %lld min, and its maps are %s:", l->workspace,
+                 l->host, (long long)(l->age_ms / 60000), l->pause ? "paused" : "stopped");
         list_maps(d, l->maps, l->n);
-        out_line(o, "1. on %s run 'dmfsync --dir %s recover': it carries over what changed and starts them", l->host, l->workspace);
+        out_line(o, "1. on %s run 'dmfsync --dir %s recover': it carries over what changed and starts them", l->host,
+                 l->workspace);
         out_line(o, "2. where that host is gone: %s on the dual-write page, then 'dmfsync parity' and 'repair'",
                  l->pause ? "resume them" : "start them with 'Skip initial sync'");
-        return err_set(reterr, EC_GUARD, "maps of a dead reconcile wait for a person (control = %s)", d->app->cfg.control);
+        return err_set(reterr, EC_GUARD, "maps of a dead reconcile wait for a person (control = %s)",
+                       d->app->cfg.control);
     }
     out_line(o, "the reconcile of %s on %s has been silent for %lld s: %s of its %zu maps", l->workspace, l->host,
              (long long)(l->age_ms / 1000), control_action_word(a), l->n);
@@ -165,7 +177,8 @@ static enum ec one_lease(struct dog *d, const char *file, struct err *reterr)
         log_info("watchdog", "'%s' belongs to other environments (%s)", file, l.fno);
         goto out;
     }
-    if (!strcmp(l.workspace, d->app->ws.dir) && file_exists(workspace_path(&d->app->ws, &l.arena, ".dmfsync/reconcile.json")))
+    if (!strcmp(l.workspace, d->app->ws.dir) &&
+        file_exists(workspace_path(&d->app->ws, &l.arena, ".dmfsync/reconcile.json")))
         goto out; /* our own run: dealt with */
     d->seen++;
     if (l.running || !l.n || l.age_ms < cfg->watchdog_after_ms) {
@@ -222,8 +235,10 @@ enum ec cmd_watchdog(struct app *app, struct err *reterr)
 {
     struct dog d = { .app = app };
     struct err e = { 0 };
-    enum ec rc = control_open(app, &d.control, reterr), more = EC_OK;
+    enum ec rc = workspace_folders(&app->ws, reterr), more = EC_OK; /* nothing may ever have run in this one */
 
+    if (!rc)
+        rc = control_open(app, &d.control, reterr);
     if (rc)
         return rc;
     rc = own_run(&d, reterr);

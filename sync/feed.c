@@ -49,6 +49,23 @@ enum ec feed_put(struct taking *t, enum feed_side side, struct digest key, struc
     return rc;
 }
 
+enum ec feed_put_left(struct taking *t, enum feed_side side, struct digest key, struct cell key_text,
+                      const struct cell *cells, struct cell id, struct err *reterr)
+{
+    enum ec rc = feed_put(t, side, key, key_text, cells, id, reterr);
+    struct query *q;
+    char octets[16];
+
+    if (rc)
+        return rc;
+    /* Its cells are not those of a row of the map: whoever works on it reads it first. */
+    q = store_query(t->m->state, side == FEED_FNO ? "update pending set fno_state = 'left' where key_digest = ?1"
+                                                  : "update pending set dv_state = 'left' where key_digest = ?1");
+    delta_key_octets(key, octets);
+    query_blob(q, 1, octets, 16);
+    return query_run(q, reterr);
+}
+
 static enum ec waits(struct taking *t, struct digest key, bool *ret, struct err *reterr)
 {
     struct query *q = store_query(t->m->state, "select 1 from pending where key_digest = ?1");
@@ -118,7 +135,7 @@ static enum ec fno_left(void *arg, const struct cell *cells, struct cell company
     if (rc || !known)
         return rc;
     t->c->left++;
-    return feed_put(t, FEED_FNO, key, bind_key_text(t->m->b, cells, &t->a), cells, CELL_ABSENT, reterr);
+    return feed_put_left(t, FEED_FNO, key, bind_key_text(t->m->b, cells, &t->a), cells, CELL_ABSENT, reterr);
 }
 
 enum ec feed_taken(struct map_ctx *m, const char *project, struct cell company, struct err *reterr)

@@ -71,7 +71,7 @@ static enum ec one_row(struct delta *d, const struct json *rec, struct err *rete
     if (!known)
         return EC_OK;
     t->c->left++;
-    return feed_put(t, FEED_DV, key, bind_key_text(t->m->b, r.any, &t->a), r.any, r.id, reterr);
+    return feed_put_left(t, FEED_DV, key, bind_key_text(t->m->b, r.any, &t->a), r.any, r.id, reterr);
 }
 
 static enum ec flush(struct delta *d, struct err *reterr)

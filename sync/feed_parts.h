@@ -18,6 +18,9 @@ struct taking {
  */
 enum ec feed_put(struct taking *t, enum feed_side side, struct digest key, struct cell key_text,
                  const struct cell *cells, struct cell id, struct err *reterr);
+/* The same for a known row that is outside of the map now. */
+enum ec feed_put_left(struct taking *t, enum feed_side side, struct digest key, struct cell key_text,
+                      const struct cell *cells, struct cell id, struct err *reterr);
 /* A row as the feed tells it: nothing to do when the base has it so and nothing of its key waits. */
 enum ec feed_changed(struct taking *t, enum feed_side side, const struct cell *cells, struct cell id,
                      struct err *reterr);

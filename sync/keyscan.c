@@ -133,8 +133,8 @@ static enum ec by_odata(struct keyscan *s, struct err *reterr)
     enum ec rc = EC_OK;
 
     for (size_t i = 0; i < n && !rc; i++)
-        rc = erp_scan(m->pair->app->erp, m->b->entity, select, NULL, cell_blank(companies[i]) ? CELL_ABSENT : companies[i],
-                      take_record, s, reterr);
+        rc = erp_scan(m->pair->app->erp, m->b->entity, select, NULL,
+                      cell_blank(companies[i]) ? CELL_ABSENT : companies[i], take_record, s, reterr);
     arena_release(&a);
     return rc;
 }
@@ -181,11 +181,11 @@ static enum ec by_export(struct keyscan *s, struct err *reterr)
 
 static enum ec put_gone(struct keyscan *s, struct digest key, const struct base_row *row, struct err *reterr)
 {
-    struct query *q = store_query(
-        s->m->state,
-        "insert into pending(key_digest, key, fno_row, fno_state, dv_id, at) values(?1, ?2, null, 'deleted', ?3, ?4) on "
-        "conflict(key_digest) do update set fno_row = null, fno_state = 'deleted', state = case state when 'sending' then "
-        "state when 'conflict' then state else 'new' end");
+    struct query *q = store_query(s->m->state, "insert into pending(key_digest, key, fno_row, fno_state, dv_id, at) "
+                                               "values(?1, ?2, null, 'deleted', ?3, ?4) on "
+                                               "conflict(key_digest) do update set fno_row = null, fno_state = "
+                                               "'deleted', state = case state when 'sending' then "
+                                               "state when 'conflict' then state else 'new' end");
     char octets[16], now[32];
 
     clock_format_utc(clock_utc_ms(), now);

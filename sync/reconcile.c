@@ -118,9 +118,9 @@ static void look_at_window(void *arg)
     if (r->again || !n || clock_utc_ms() - r->window_ms <= r->app->cfg.max_window_ms)
         return;
     r->again = true;
-    out_warn(&r->app->out,
-             "COMMAND runs longer than max_window: the maps are started again and carry its rows one by one; they are stopped "
-             "a second time when it has ended");
+    out_warn(&r->app->out, "COMMAND runs longer than max_window: the maps are started again and carry its rows one "
+                           "by one; they are stopped "
+                           "a second time when it has ended");
     if (control_ask(r->control, r->pause ? CONTROL_RESUME : CONTROL_START, c, n, &e))
         out_warn(&r->app->out, "the maps could not be started: %s", e.msg);
     if (journal_write(r, &e))
@@ -145,9 +145,11 @@ static enum ec do_command(struct reconcile *r, struct err *reterr)
     rec_took(r, TIME_COMMAND, began, calls, 0);
     r->command_ms = clock_utc_ms() - r->command_began_ms;
     if (r->command == COMMAND_ENDED)
-        log_info("reconcile", "COMMAND ended with status %d after %lld ms", r->command_status, (long long)r->command_ms);
+        log_info("reconcile", "COMMAND ended with status %d after %lld ms", r->command_status,
+                 (long long)r->command_ms);
     else
-        out_warn(&r->app->out, "how COMMAND ended is not known (the machine went down, or its supervisor was killed)");
+        out_warn(&r->app->out,
+                 "how COMMAND ended is not known (the machine went down, or its supervisor was killed)");
     if (r->again)
         r->window_end_ms = clock_utc_ms();
     return rec_enter(r, r->again ? REC_STOP : REC_CARRY, reterr);
@@ -257,7 +259,7 @@ static enum ec do_tail(struct reconcile *r, struct err *reterr)
 
 enum ec rec_run(struct reconcile *r, struct err *reterr)
 {
-    static enum ec (*const STATES[])(struct reconcile *r, struct err *reterr) = {
+    static enum ec (*const STATES[])(struct reconcile * r, struct err * reterr) = {
         [REC_DRAIN] = do_drain,     [REC_STOP] = do_stop,     [REC_COMMAND] = do_command, [REC_CARRY] = do_carry,
         [REC_DELETES] = do_deletes, [REC_VERIFY] = do_verify, [REC_RESUME] = do_resume,   [REC_TAIL] = do_tail,
     };
@@ -293,12 +295,14 @@ static void report_command(struct reconcile *r, struct json *data)
     out_int(o, c, "ms", r->command_ms);
     if (r->command == COMMAND_ENDED && r->command_status)
         out_line(o,
-                 "COMMAND ended with status %d; what it had changed until then was carried over, and the maps run. Its output: "
+                 "COMMAND ended with status %d; what it had changed until then was carried over, and the maps run. "
+                 "Its output: "
                  ".dmfsync/reports/command-%lld.log",
                  r->command_status, (long long)r->run.id);
     else if (r->command == COMMAND_UNKNOWN)
-        out_line(o, "how COMMAND ended is not known; what it had changed was carried over. Its output: "
-                    ".dmfsync/reports/command-%lld.log",
+        out_line(o,
+                 "how COMMAND ended is not known; what it had changed was carried over. Its output: "
+                 ".dmfsync/reports/command-%lld.log",
                  (long long)r->run.id);
     else if (r->command == COMMAND_NOT_RUN)
         out_line(o, "COMMAND was not run: the run ended before. The maps run as before");

@@ -83,6 +83,7 @@ enum ec carry_apply(struct reconcile *r, struct rec_map *m, bool bulk, int64_t *
     struct map_ctx *mc = rec_ctx(r, m);
     struct bulk_counts b = { 0 };
     struct apply_counts a = { 0 };
+    struct apply_how how = { .parked_too = true };
     int64_t began, calls;
     enum ec rc;
 
@@ -94,7 +95,7 @@ enum ec carry_apply(struct reconcile *r, struct rec_map *m, bool bulk, int64_t *
         rec_took(r, TIME_BULK, began, calls, (int64_t)b.chosen);
     if (!rc && b.left) {
         rec_clock(r, &began, &calls);
-        rc = apply_pending(mc, r->dict, &a, reterr);
+        rc = apply_pending(mc, r->dict, &how, &a, reterr);
         m->n.to_dv += (int64_t)a.to_dv;
         m->n.to_fno += (int64_t)a.to_fno;
         m->n.conflicts += (int64_t)a.conflicts;
@@ -173,7 +174,8 @@ static enum ec dv_row(void *arg, const struct json *rec, struct err *reterr)
     rc = baseline_row(p->base, key, &p->a, &base, reterr);
     delta_key_octets(key, octets);
     if (!rc)
-        rc = set_verified(p, octets, base.cells && !base.deleted && !diff_fields(p->mc->b, base.cells, live.cells, f, 0) ? 1 : 2,
+        rc = set_verified(p, octets,
+                          base.cells && !base.deleted && !diff_fields(p->mc->b, base.cells, live.cells, f, 0) ? 1 : 2,
                           reterr);
     return rc;
 }
@@ -247,7 +249,8 @@ static enum ec prove_live(struct proving *p, const char octets[16], struct err *
     key = bind_key_text(mc->b, base.cells, &p->a);
     rc = live_fno(mc, base.cells, &p->a, &fno, reterr);
     if (!rc)
-        rc = live_dv(mc, p->r->dict, base.cells, cell_blank(base.dv_id) ? CELL_ABSENT : base.dv_id, &p->a, &dv, reterr);
+        rc = live_dv(mc, p->r->dict, base.cells, cell_blank(base.dv_id) ? CELL_ABSENT : base.dv_id, &p->a, &dv,
+                     reterr);
     if (!rc)
         rc = dict_failed(p->r->dict, reterr);
     if (rc)
@@ -275,8 +278,10 @@ enum ec carry_verify(struct reconcile *r, struct rec_map *m, struct err *reterr)
     if (rc)
         goto out;
     /* Keys that were applied one by one are known from their log. */
-    q = store_query(p.mc->state, "insert or ignore into reconcile_key(key_digest, key, what) select p.key_digest, p.key, 'applied' "
-                                 "from base_overlay p where p.key in (select key from sync_log where id > ?1)");
+    q = store_query(
+        p.mc->state,
+        "insert or ignore into reconcile_key(key_digest, key, what) select p.key_digest, p.key, 'applied' "
+        "from base_overlay p where p.key in (select key from sync_log where id > ?1)");
     query_int(q, 1, m->log_from);
     rc = query_run(q, reterr);
     if (!rc)
@@ -285,10 +290,11 @@ enum ec carry_verify(struct reconcile *r, struct rec_map *m, struct err *reterr)
         rc = peek(&p, reterr);
     /* One by one: what the feed did not show equal, and all that F&O was given. */
     if (!rc)
-        rc = keys_of(p.mc,
-                     "select key_digest from reconcile_key where verified <> 1 or key in (select key from sync_log where id "
-                     "> ?1 and direction = 'fno') limit 5000",
-                     m->log_from, &keys, reterr);
+        rc = keys_of(
+            p.mc,
+            "select key_digest from reconcile_key where verified <> 1 or key in (select key from sync_log where id "
+            "> ?1 and direction = 'fno') limit 5000",
+            m->log_from, &keys, reterr);
     for (size_t at = 0; at < keys.len && !rc; at += 16)
         rc = prove_live(&p, keys.buf + at, reterr);
     if (!rc)
@@ -296,11 +302,12 @@ enum ec carry_verify(struct reconcile *r, struct rec_map *m, struct err *reterr)
     if (!rc)
         rc = number(p.mc->state, "select count(*) from reconcile_key where verified = 1", &m->n.verified, reterr);
     if (!rc)
-        rc = number(p.mc->state, "select count(*) from pending where state in ('parked', 'conflict', 'poison')", &m->n.waiting,
-                    reterr);
+        rc = number(p.mc->state, "select count(*) from pending where state in ('parked', 'conflict', 'poison')",
+                    &m->n.waiting, reterr);
     if (!rc)
         rc = number(p.mc->state,
-                    "select count(*) from pending where state = 'conflict' and (fno_state = 'deleted' or dv_state = 'deleted')",
+                    "select count(*) from pending where state = 'conflict' and (fno_state = 'deleted' or dv_state = "
+                    "'deleted')",
                     &m->n.reported, reterr);
     if (!rc)
         rec_took(r, TIME_VERIFY, began, calls, m->n.touched);

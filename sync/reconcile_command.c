@@ -57,7 +57,8 @@ static bool read_mark(const char *path, int64_t *ret_run, long *ret_pid, unsigne
 {
     struct strbuf s = STRBUF(200);
     long long run = 0;
-    bool ok = !file_read(path, 200, &s, NULL) && sscanf(strbuf_str(&s), "%lld %ld %llu", &run, ret_pid, ret_start) >= 2;
+    bool ok =
+        !file_read(path, 200, &s, NULL) && sscanf(strbuf_str(&s), "%lld %ld %llu", &run, ret_pid, ret_start) >= 2;
 
     *ret_run = run;
     strbuf_release(&s);
@@ -245,7 +246,11 @@ _Noreturn static void supervise(const struct launch *l)
     close(keep);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    put_file(l->ended_part, l->run, pid < 0 ? 126 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), 0);
+    put_file(l->ended_part, l->run,
+             pid < 0             ? 126
+             : WIFEXITED(status) ? WEXITSTATUS(status)
+                                 : 128 + WTERMSIG(status),
+             0);
     (void)rename(l->ended_part, l->ended);
     _exit(0);
 }
@@ -312,7 +317,7 @@ static enum ec start(struct reconcile *r, struct marks *k, pid_t *ret, struct er
 {
     struct launch l = { .argv = (char *const *)(uintptr_t)r->argv,
                         .env = environment(r, k),
-                        .dir = r->app->ws.dir,
+                        .dir = ".",
                         .began = k->began,
                         .ended = k->ended,
                         .ended_part = k->ended_part,
@@ -425,8 +430,8 @@ enum ec command_run(struct reconcile *r, void (*tick)(void *arg), void *arg, str
 
         for (size_t i = 0; i < r->argc; i++)
             strbuf_addf(&line, "%s%s", i ? " " : "", r->argv[i]);
-        log_info("reconcile", "COMMAND begins: %s (output in %s)", strbuf_full(&line) ? r->argv[0] : strbuf_str(&line),
-                 k.log);
+        log_info("reconcile", "COMMAND begins: %s (output in %s)",
+                 strbuf_full(&line) ? r->argv[0] : strbuf_str(&line), k.log);
         strbuf_release(&line);
         STEP(command_begin);
         rc = start(r, &k, &child, reterr);

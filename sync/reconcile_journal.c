@@ -17,7 +17,7 @@
 
 enum { MAX_JOURNAL = 1 << 20, MAX_LEASE_MAPS = 512 };
 
-static const char *const STATES[] = { "drain", "stop",   "command", "carry", "deletes",
+static const char *const STATES[] = { "drain",  "stop",   "command", "carry", "deletes",
                                       "verify", "resume", "tail",    "done" };
 static const char *const STEPS[] = { "drain", "stop",   "command", "export", "changes",
                                      "bulk",  "record", "scan",    "verify", "resume" };
@@ -346,7 +346,8 @@ static void read_rest(struct reconcile *r, const struct json *v)
     r->argv = arena_zalloc(&r->arena, (argv ? argv->n + 1 : 1) * sizeof(*r->argv));
     for (const struct json *c = argv ? argv->child : NULL; c; c = c->next)
         r->argv[r->argc++] = cell_cstr(&r->arena, json_text(c));
-    r->command = (enum rec_command)word_of(COMMANDS, COUNT(COMMANDS), json_member(v, "command_state"), COMMAND_UNKNOWN);
+    r->command =
+        (enum rec_command)word_of(COMMANDS, COUNT(COMMANDS), json_member(v, "command_state"), COMMAND_UNKNOWN);
     r->command_status = (int)json_i64(json_get(v, "command_status"), 0);
     r->skip_command = json_bool(json_get(v, "skip_command"), false);
     r->command_ms = json_i64(json_get(v, "command_ms"), 0);

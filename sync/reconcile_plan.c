@@ -227,14 +227,16 @@ static enum ec which_way(struct plan *p, struct err *reterr)
     if (asked && strcmp(asked, "pause") && strcmp(asked, "stop"))
         return err_set(reterr, EC_USAGE, "--method is stop or pause, not '%s'", asked);
     if (r->pause && !can) {
-        err_set(reterr, EC_GUARD, "control = %s cannot resume a paused map without its queue being replayed, and with it every "
-                                  "row would cross twice",
+        err_set(reterr, EC_GUARD,
+                "control = %s cannot resume a paused map without its queue being replayed, and with it every "
+                "row would cross twice",
                 control_kind(r->control));
         return err_hint(reterr, "leave --method out: the maps are stopped and started without initial sync");
     }
     if (r->pause)
         snprintf(r->why, sizeof(r->why),
-                 "the queue is estimated at %lld MB of 1024 and the window at %lld min of %lld, both far below the limits of a "
+                 "the queue is estimated at %lld MB of 1024 and the window at %lld min of %lld, both far below the "
+                 "limits of a "
                  "pause; a resume keeps the map's project, and its queue is thrown away",
                  (long long)(p->queue_octets >> 20), (long long)(hours / 60000),
                  (long long)(r->app->cfg.max_window_ms / 60000));
@@ -242,20 +244,22 @@ static enum ec which_way(struct plan *p, struct err *reterr)
         snprintf(r->why, sizeof(r->why), "--method stop");
     else if (!can)
         snprintf(r->why, sizeof(r->why),
-                 "with control = %s nobody can be sure that a queue is thrown away: a stopped map has none, and has no limit of "
+                 "with control = %s nobody can be sure that a queue is thrown away: a stopped map has none, and has "
+                 "no limit of "
                  "time or size",
                  control_kind(r->control));
     else
-        snprintf(r->why, sizeof(r->why),
-                 "%s: a stopped map has no queue, and no limit of time or size",
-                 !known || p->command_ms < 0 ? "rows or duration are not known beforehand"
-                                             : "the estimate comes too near to the limits of a pause (1 GB, max_window)");
+        snprintf(r->why, sizeof(r->why), "%s: a stopped map has no queue, and no limit of time or size",
+                 !known || p->command_ms < 0
+                     ? "rows or duration are not known beforehand"
+                     : "the estimate comes too near to the limits of a pause (1 GB, max_window)");
     return EC_OK;
 }
 
 /* ---- telling ---- */
 
-static void tell_step(struct plan *p, struct table *t, struct json *list, enum rec_step s, int64_t rows, const char *what)
+static void tell_step(struct plan *p, struct table *t, struct json *list, enum rec_step s, int64_t rows,
+                      const char *what)
 {
     struct output *o = &p->r->app->out;
     struct json *v = out_object(o, list, NULL);
@@ -283,7 +287,8 @@ static void tell(struct plan *p)
     struct reconcile *r = p->r;
     struct output *o = &r->app->out;
     struct table *t = table_new(o, HEADERS, COUNT(HEADERS), "lrr");
-    struct json *plan = out_object(o, NULL, "plan"), *maps = out_array(o, plan, "maps"), *steps = out_array(o, plan, "steps");
+    struct json *plan = out_object(o, NULL, "plan"), *maps = out_array(o, plan, "maps"),
+                *steps = out_array(o, plan, "steps");
     size_t n_ours = 0;
 
     for (size_t i = 0; i < r->n; i++) {
@@ -299,11 +304,16 @@ static void tell(struct plan *p)
         out_int(o, v, "rows", m->base_rows);
         out_line(o, "%s: %s%s; %lld rows in the base; F&O %s", m->c.alias, map_state_word(m->before),
                  m->ours ? "" : " (nothing is stopped or started)", (long long)m->base_rows,
-                 m->full ? "has no export project for it: it is READ WHOLE, each round" : "tells changes by incremental export");
+                 m->full ? "has no export project for it: it is READ WHOLE, each round"
+                         : "tells changes by incremental export");
         if (mc->cfg->deletes != DELETES_IGNORE)
-            out_line(o, "    deletions: all %lld keys of F&O are read, since exports never tell them; deletes = %s, max_delete = %s",
+            out_line(o,
+                     "    deletions: all %lld keys of F&O are read, since exports never tell them; deletes = %s, "
+                     "max_delete = %s",
                      (long long)m->base_rows,
-                     mc->cfg->deletes == DELETES_APPLY ? "apply" : mc->cfg->deletes == DELETES_MARK ? "mark" : "report",
+                     mc->cfg->deletes == DELETES_APPLY  ? "apply"
+                     : mc->cfg->deletes == DELETES_MARK ? "mark"
+                                                        : "report",
                      mc->cfg->max_delete ? mc->cfg->max_delete : "1%");
     }
     out_str(o, plan, "method", r->pause ? "pause" : "stop");
@@ -315,7 +325,8 @@ static void tell(struct plan *p)
     out_int(o, plan, "fno_latency_ms", r->rates.fno_ms);
     out_int(o, plan, "dataverse_latency_ms", r->rates.dv_ms);
     tell_step(p, t, steps, TIME_DRAIN, 0, "read both feeds when nothing changed (3 rounds)");
-    tell_step(p, t, steps, TIME_STOP, 0, r->pause ? "pause the maps, see them paused" : "stop the maps, see them stopped");
+    tell_step(p, t, steps, TIME_STOP, 0,
+              r->pause ? "pause the maps, see them paused" : "stop the maps, see them stopped");
     tell_step(p, t, steps, TIME_COMMAND, 0, "COMMAND");
     tell_step(p, t, steps, TIME_EXPORT, p->rows, "export the changed rows of F&O");
     tell_step(p, t, steps, TIME_CHANGES, p->rows, "read Dataverse's changes");
@@ -331,9 +342,10 @@ static void tell(struct plan *p)
     if (p->had.known) {
         out_int(o, plan, "window_ms", p->window_ms);
         out_int(o, plan, "total_ms", p->total_ms);
-        out_line(o, "%zu maps are away for about %lld s, all takes about %lld s (rates: %s; latency now %lld and %lld ms)", n_ours,
-                 (long long)(p->window_ms / 1000), (long long)(p->total_ms / 1000), p->had.from, (long long)r->rates.fno_ms,
-                 (long long)r->rates.dv_ms);
+        out_line(
+            o, "%zu maps are away for about %lld s, all takes about %lld s (rates: %s; latency now %lld and %lld ms)",
+            n_ours, (long long)(p->window_ms / 1000), (long long)(p->total_ms / 1000), p->had.from,
+            (long long)r->rates.fno_ms, (long long)r->rates.dv_ms);
         if (p->window_ms > r->app->cfg.max_window_ms)
             out_warn(o, "that is longer than max_window: the maps will be started while COMMAND still runs");
     } else {

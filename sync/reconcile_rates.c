@@ -112,7 +112,8 @@ enum ec rates_read(struct app *app, const char *path, struct rec_rates *ret, str
     struct strbuf text = STRBUF(MAX_RATES);
     struct arena a = { 0 };
     struct json *v = NULL;
-    const char *file = path ? workspace_path(&app->ws, &a, "%s", path) : workspace_path(&app->ws, &a, ".dmfsync/rates.json");
+    const char *file =
+        path ? workspace_path(&app->ws, &a, "%s", path) : workspace_path(&app->ws, &a, ".dmfsync/rates.json");
     enum ec rc = EC_OK;
 
     *ret = (struct rec_rates){ .known = false };
@@ -128,7 +129,8 @@ enum ec rates_read(struct app *app, const char *path, struct rec_rates *ret, str
     ret->known = true;
     ret->fno_ms = json_i64(json_get(v, "fno_latency_ms"), 0);
     ret->dv_ms = json_i64(json_get(v, "dataverse_latency_ms"), 0);
-    snprintf(ret->from, sizeof(ret->from), "%s of " CELL_FMT, path ? "rehearsal" : "run", CELL_ARG(json_member(v, "at")));
+    snprintf(ret->from, sizeof(ret->from), "%s of " CELL_FMT, path ? "rehearsal" : "run",
+             CELL_ARG(json_member(v, "at")));
     for (int i = 0; i < TIME_STEPS; i++) {
         const struct json *t = json_get(json_get(v, "steps"), rec_step_word((enum rec_step)i));
 

@@ -269,13 +269,19 @@ const struct command SYNC_COMMANDS[] = {
       .run = cmd_reconcile,
       .needs = ONLINE | NEED_CONSENT,
       .options = RECONCILE_OPTIONS,
-      .details = "Reads both feeds, stops the maps without losing anybody's changes (or pauses them, where their queue can be "
-                 "thrown away afterwards), sees them stopped, runs COMMAND without a shell, exports the rows that changed, merges "
-                 "them field by field with what others changed in Dataverse meanwhile, writes them in bulk, finds deletions by "
-                 "comparing keys, proves the touched keys on both sides, starts the maps without initial sync and sees them "
-                 "running. Maps whose rows look up rows of a named one go along. A COMMAND that fails is carried over all the "
-                 "same, and its status told (exit status 1). Without --execute: the plan, with times by measured rates. Running "
-                 "it again continues a run that was cut off; 'recover' ends one without COMMAND. See docs/reconcile.md.",
+      .details =
+          "Reads both feeds, stops the maps without losing anybody's changes (or pauses them, where their queue can "
+          "be "
+          "thrown away afterwards), sees them stopped, runs COMMAND without a shell, exports the rows that changed, "
+          "merges "
+          "them field by field with what others changed in Dataverse meanwhile, writes them in bulk, finds deletions "
+          "by "
+          "comparing keys, proves the touched keys on both sides, starts the maps without initial sync and sees them "
+          "running. Maps whose rows look up rows of a named one go along. A COMMAND that fails is carried over all "
+          "the "
+          "same, and its status told (exit status 1). Without --execute: the plan, with times by measured rates. "
+          "Running "
+          "it again continues a run that was cut off; 'recover' ends one without COMMAND. See docs/reconcile.md.",
       .max_args = -1 },
     { .name = "recover",
       .args = "",
@@ -283,18 +289,23 @@ const struct command SYNC_COMMANDS[] = {
       .run = cmd_recover,
       .needs = ONLINE,
       .options = RECOVER_OPTIONS,
-      .details = "Goes on in the state in which the run was cut off. A COMMAND that had not begun is not begun; one that still "
-                 "runs is waited for. Rows are written only while the maps are seen stopped. With --rollback the maps are "
-                 "started and nothing else is done: 'parity' and 'repair' then find what is missing." },
+      .details =
+          "Goes on in the state in which the run was cut off. A COMMAND that had not begun is not begun; one that "
+          "still "
+          "runs is waited for. Rows are written only while the maps are seen stopped. With --rollback the maps are "
+          "started and nothing else is done: 'parity' and 'repair' then find what is missing." },
     { .name = "watchdog",
       .args = "",
       .summary = "from cron: start maps that a dead reconcile left stopped or paused",
       .run = cmd_watchdog,
       .needs = NEED_WORKSPACE | NEED_FNO | NEED_DV | NEED_QUICK,
-      .details = "Recovers this workspace's own reconcile when its process is dead. Then looks at the leases in [dualwrite] "
-                 "watchdog_dir, which runs of other hosts rewrite while they live: where one has been silent for watchdog_after "
-                 "and its maps are away, they are started through this workspace's control adapter. Says nothing when all is well. "
-                 "With control = manual it tells a person what to do (status 13)." },
+      .details =
+          "Recovers this workspace's own reconcile when its process is dead. Then looks at the leases in [dualwrite] "
+          "watchdog_dir, which runs of other hosts rewrite while they live: where one has been silent for "
+          "watchdog_after "
+          "and its maps are away, they are started through this workspace's control adapter. Says nothing when all "
+          "is well. "
+          "With control = manual it tells a person what to do (status 13)." },
     { .name = "handoff",
       .args = "[MAP..]",
       .summary = "open the gate on a fresh verdict of parity",
