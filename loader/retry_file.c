@@ -3,7 +3,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "data/zio.h"
+#include "erp/odata.h"
+#include "loader/earlier.h"
 #include "loader/package_form.h"
+#include "loader/public/fno_read.h"
 #include "loader/retry_parts.h"
 #include "store/leaf.h"
 
@@ -228,6 +231,10 @@ struct taking {
     struct joining *j;
     struct source *s;
     struct leaf_builder *leaf;
+    struct leaf_file *old; /* the source's rows before this retry */
+    struct earlier *earlier; /* rows of loads before */
+    struct fno_shape shape;
+    enum existing_policy policy;
 };
 
 static enum ec store_row(const struct taking *t, size_t number, uint64_t offset, struct err *reterr)
@@ -280,6 +287,71 @@ static enum ec still_wrong(const struct taking *t, const struct source_row *r, s
                   reterr);
 }
 
+static size_t key_values(struct map_ctx *m, const struct cell *cells, struct arena *a, struct cell *ret, size_t max)
+{
+    const struct binding *b = m->b;
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->entity->n && n < max; i++) {
+        const char *why;
+
+        if (!b->entity->fields[i].key)
+            continue;
+        ret[n] = CELL_LIT("");
+        for (size_t k = 0; k < b->n_key; k++)
+            if (b->fields[b->key[k]].f == &b->entity->fields[i])
+                (void)bind_to_fno_value(b, b->key[k], cells[b->key[k]], a, &ret[n], &why);
+        n++;
+    }
+    return n;
+}
+
+/* Was this very row there under this key when the load looked at what F&O held? Or is F&O's row ours from before? */
+static enum ec looked_at(const struct taking *t, const struct source_row *r, struct arena *a, bool *ret,
+                         struct err *reterr)
+{
+    struct digest key = bind_key_digest(t->g->m->b, r->canon, a);
+    struct leaf_row found;
+    struct source_place place;
+    enum ec rc = leaf_find(t->old, key, a, &found, ret, reterr);
+
+    /* Another row of the source has it: that is a duplicate, which the leaf file tells. */
+    *ret = !rc && *ret && source_place_read(found.extra, &place) &&
+           (place.row_no == r->number || !mask_has(&t->j->rows, place.row_no));
+    return rc || *ret ? rc : earlier_has(t->earlier, key, ret, reterr);
+}
+
+/* The policy `existing` holds for corrected rows, too: the load did not know their keys when it looked. */
+static enum ec held_by_fno(const struct taking *t, const struct source_row *r, struct arena *a, bool *ret,
+                           struct err *reterr)
+{
+    struct map_ctx *m = t->g->m;
+    const struct fno_shape *sh = &t->shape;
+    struct cell keys[32], *cells;
+    struct json *rec = NULL;
+    bool found = false, known = false, in_filter;
+    size_t faults;
+    enum ec rc;
+
+    *ret = false;
+    if (t->policy == EXISTING_UPDATE)
+        return EC_OK;
+    rc = looked_at(t, r, a, &known, reterr);
+    if (rc || known)
+        return rc;
+    (void)key_values(m, r->canon, a, keys, COUNT(keys));
+    rc = erp_get(m->pair->app->erp, m->b->entity, m->b->striped ? r->company : CELL_ABSENT, keys,
+                 fno_shape_select(m, sh, a), a, &rec, &found, reterr);
+    if (rc || !found)
+        return rc;
+    cells = arena_zalloc(a, (sh->n + 1) * sizeof(*cells));
+    rc = fno_record(m, sh, rec, a, cells, &in_filter, &faults);
+    for (size_t i = 0; i < sh->n && !rc && !*ret; i++)
+        *ret = !in_filter || (sh->supplied[i] && !cell_blank(r->canon[i]) &&
+                              !canon_equal(&sh->rules[i], r->canon[i], cells[i], NULL));
+    return rc;
+}
+
 static enum ec good(const struct taking *t, const struct source_row *r, struct arena *a, struct err *reterr)
 {
     const struct binding *b = t->g->m->b;
@@ -289,8 +361,17 @@ static enum ec good(const struct taking *t, const struct source_row *r, struct a
                             .cells = r->canon,
                             .extra = { (const char *)&place, sizeof(place) },
                             .company = r->company };
-    enum ec rc = leaf_add(t->leaf, &row, reterr);
+    struct row_place at = { r->number, r->line, r->offset };
+    bool held = false;
+    enum ec rc = held_by_fno(t, r, a, &held, reterr);
 
+    if (rc)
+        return rc;
+    if (held)
+        return reject(t, &at, r->key, "existing", CELL_ABSENT, CELL_LIT("exists"),
+                      CELL_LIT("F&O already holds a row of this key with other values, and existing is not update"),
+                      reterr);
+    rc = leaf_add(t->leaf, &row, reterr);
     return rc ? rc : retry_add(t->g, t->s, r, reterr);
 }
 
@@ -395,6 +476,13 @@ static enum ec new_leaf(struct taking *t, const char *old, struct err *reterr)
         leaf_build(arena_printf(&a, "%s/%s", m->dir, name), workspace_path(&m->pair->app->ws, &a, ".dmfsync/tmp"), -1,
                    m->b->n + source_load_only(t->s), &t->leaf, reterr);
 
+    t->policy = m->cfg->has_existing ? m->cfg->existing : m->pair->app->cfg.existing;
+    if (!rc)
+        rc = fno_shape_of(m, &a, &t->shape, reterr);
+    if (!rc)
+        rc = leaf_open(old, &t->old, reterr);
+    if (!rc)
+        rc = earlier_open(m, t->g->load_run, &t->earlier, reterr);
     if (!rc)
         rc = keep_the_rest(t, old, reterr);
     if (!rc)
@@ -411,6 +499,8 @@ static enum ec new_leaf(struct taking *t, const char *old, struct err *reterr)
         rc = query_run(q, reterr);
     }
     leaf_abandon(t->leaf);
+    leaf_close(t->old);
+    earlier_close(t->earlier);
     arena_release(&a);
     return rc;
 }
