@@ -3,6 +3,7 @@
 #include "sync/file_diff.h"
 #include "sync/file_snapshot.h"
 
+enum { MAX_JOBS = 8 }; /* each takes some MiB of buffers */
 enum origin { FROM_CSV_FILE, FROM_STORED };
 struct named {
     enum origin origin;
@@ -75,7 +76,7 @@ static enum ec straight(struct map_ctx *m, const struct named n[2], struct arena
             s->path = arena_strdup(a, n[i].path);
             s->cursor = "";
         }
-        rc = file_diff(m, in, (unsigned)app->opt->jobs, a, &c->diff, reterr);
+        rc = file_diff(m, in, app->opt->jobs < MAX_JOBS ? (unsigned)app->opt->jobs : MAX_JOBS, a, &c->diff, reterr);
         for (int i = 0; i < 2; i++) {
             struct snapshot *s = i ? &c->dv : &c->fno;
 

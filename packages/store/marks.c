@@ -7,7 +7,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BUFFERED = 204, EXTENT_OCTETS = 64 * 1024, EXTENT_MARKS = EXTENT_OCTETS / (int)sizeof(struct mark) };
+/* A writer buffers 8 KiB a partition, but no more than 4 MiB in all. */
+enum {
+    BUFFERED_MAX = 204,
+    BUFFERED_MIN = 16,
+    WRITER_OCTETS = 4 << 20,
+    EXTENT_OCTETS = 64 * 1024,
+    EXTENT_MARKS = EXTENT_OCTETS / (int)sizeof(struct mark)
+};
 
 /* A writer's part of one partition: a buffer, and the extent of the file that it fills. */
 struct lane {
@@ -29,6 +36,7 @@ struct part {
 struct marks {
     int fd, bits;
     unsigned writers;
+    uint32_t buffered; /* marks of a lane's buffer */
     size_t parts_n;
     uint64_t end;
     pthread_mutex_t lock; /* end, parts */
@@ -54,13 +62,15 @@ enum ec marks_new(const char *dir, int bits, unsigned writers, struct marks **re
     m->bits = bits;
     m->writers = writers;
     m->parts_n = (size_t)1 << bits;
+    m->buffered = (uint32_t)(WRITER_OCTETS / m->parts_n / sizeof(struct mark));
+    m->buffered = m->buffered > BUFFERED_MAX ? BUFFERED_MAX : m->buffered < BUFFERED_MIN ? BUFFERED_MIN : m->buffered;
     m->parts = xcalloc(m->parts_n, sizeof(*m->parts));
     m->lanes = xcalloc(m->parts_n * writers, sizeof(*m->lanes));
     m->slabs = xcalloc(writers, sizeof(*m->slabs));
     for (unsigned w = 0; w < writers; w++) {
-        m->slabs[w] = xmalloc(m->parts_n * BUFFERED * sizeof(struct mark));
+        m->slabs[w] = xmalloc(m->parts_n * m->buffered * sizeof(struct mark));
         for (size_t p = 0; p < m->parts_n; p++)
-            m->lanes[w * m->parts_n + p].buf = m->slabs[w] + p * BUFFERED;
+            m->lanes[w * m->parts_n + p].buf = m->slabs[w] + p * m->buffered;
     }
     pthread_mutex_init(&m->lock, NULL);
     *ret = m;
@@ -137,7 +147,7 @@ enum ec marks_add(struct marks *m, unsigned writer, const struct mark *mark, str
     struct lane *l = &m->lanes[writer * m->parts_n + part];
 
     l->buf[l->n++] = *mark;
-    return l->n == BUFFERED ? flush_lane(m, part, l, reterr) : EC_OK;
+    return l->n == m->buffered ? flush_lane(m, part, l, reterr) : EC_OK;
 }
 
 enum ec marks_flush(struct marks *m, struct err *reterr)
