@@ -131,6 +131,7 @@ enum ec guard_fno(struct map_ctx *m, const char *project, struct cell company, s
 enum ec guard_fno_taken(struct map_ctx *m, const char *project, struct cell company, struct err *reterr)
 {
     struct arena a = { 0 };
+    struct err e = { 0 };
     char *was = NULL, now[32], stamp[61];
     int64_t at = 0;
     enum ec rc = state_get(m, stamp_name(company, false, &a), &a, &was, reterr);
@@ -142,9 +143,15 @@ enum ec guard_fno_taken(struct map_ctx *m, const char *project, struct cell comp
     snprintf(stamp, sizeof(stamp), "dmfsync %s", now);
     rc = state_put(m, stamp_name(company, true, &a), stamp, reterr);
     if (!rc)
-        rc = erp_project_describe(m->pair->app->erp, project, stamp, reterr);
-    if (!rc)
+        rc = erp_project_describe(m->pair->app->erp, project, stamp, &e);
+    if (rc == EC_FNO) { /* then the executions alone tell */
+        log_debug("feed", "%s: no stamp on project %s: %s", m->cfg->alias, project, e.msg);
+        rc = EC_OK;
+    } else if (rc && reterr) {
+        *reterr = e;
+    } else if (!rc) {
         rc = state_put(m, stamp_name(company, false, &a), stamp, reterr);
+    }
 out:
     arena_release(&a);
     return rc;

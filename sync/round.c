@@ -76,6 +76,18 @@ static int64_t before(struct json *was, const char *name)
     return json_i64(json_get(was, name), 0);
 }
 
+/* The log of writes is kept for ninety days; some rows a round, so that none takes long. Conflicts are kept. */
+static enum ec forget_old(struct map_ctx *m, struct err *reterr)
+{
+    struct query *q = store_query(
+        m->state, "delete from sync_log where id in (select id from sync_log order by id limit 1000) and at < ?1");
+    char since[32];
+
+    clock_format_utc(clock_utc_ms() - INT64_C(90) * 86400000, since);
+    query_str(q, 1, since);
+    return query_run(q, reterr);
+}
+
 /* What `status` shows: the last round, and sums since the gate was opened. */
 static enum ec keep(struct map_ctx *m, const struct done *d, const char *error, struct err *reterr)
 {
@@ -111,6 +123,8 @@ static enum ec keep(struct map_ctx *m, const struct done *d, const char *error, 
         jw_pi64(&w, SUMS[i].name, before(was, SUMS[i].name) + (int64_t)SUMS[i].n);
     jw_end(&w, '}');
     rc = state_put(m, "sync_last", strbuf_str(&b), reterr);
+    if (!rc)
+        rc = forget_old(m, reterr);
     strbuf_release(&b);
     arena_release(&a);
     return rc;
@@ -191,7 +205,6 @@ static enum ec pass(struct round *r, struct dict *d, bool parked_only, int64_t *
             continue;
         rc = gate_read(m, &g, reason, first);
         if (rc || g != GATE_OPEN) {
-            r->found_shut = r->found_shut || strstr(reason, "settings changed");
             if (!rc && r->list && !parked_only && r->app->opt->n_args)
                 out_line(&r->app->out, "%s: the gate is shut: %s", m->cfg->alias, reason);
             continue;

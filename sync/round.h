@@ -17,7 +17,6 @@ struct round {
     size_t open; /* maps worked on */
     size_t failed;
     uint64_t changed, written; /* over all maps */
-    bool found_shut; /* a gate is shut because the map or its settings are other ones by now */
 };
 enum ec sync_round(struct round *r, struct err *reterr);
 /* Rounds until stopped, the workspace's lock given back between them. */
