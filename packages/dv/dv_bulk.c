@@ -31,7 +31,7 @@ static void list_drop_front(struct row_list *l, size_t n)
 
 static bool list_full(const struct writer *w, const struct row_list *l)
 {
-    return l->n >= (size_t)w->batch_rows || l->octets >= OCTETS_MAX;
+    return l->n >= (size_t)w->batch_rows || l->octets >= w->octets_max;
 }
 
 /* Rows of the list for one call: by number, and by octets, but one at least. */
@@ -43,7 +43,7 @@ static struct slice *list_take(struct writer *w, struct row_list *l, bool create
 
     while (n < l->n && n < (size_t)w->batch_rows) {
         octets += l->rows[n].body.len + 150;
-        if (n && octets > OCTETS_MAX)
+        if (n && octets > w->octets_max)
             break;
         n++;
     }
@@ -138,6 +138,7 @@ static void prepare(struct writer *w, struct slice *s, struct call *ret)
         dv_multiple_url(w->d, &s->url, w->t, s->create);
         dv_multiple_body(&s->body, w->t, s->rows, s->n);
         q.what = s->create ? "CreateMultiple" : "UpdateMultiple";
+        q.prefer = "odata.include-annotations=\"*\""; /* an error names the plug-in that threw */
     } else {
         strbuf_reset(&s->url);
         strbuf_adds(&s->url, DV_API "$batch");
@@ -145,7 +146,7 @@ static void prepare(struct writer *w, struct slice *s, struct call *ret)
         snprintf(s->content_type, sizeof(s->content_type), "multipart/mixed; boundary=\"%s\"", s->boundary);
         dv_batch_body(w->d, &s->body, s->boundary, w->t, s->rows, s->n);
         q.what = "$batch";
-        q.prefer = "odata.continue-on-error";
+        q.prefer = "odata.continue-on-error, odata.include-annotations=\"*\"";
         q.content_type = s->content_type;
     }
     if (s->how != HOW_LOOKUP)
@@ -250,7 +251,8 @@ enum ec dv_bulk_write(struct dv *d, const struct dv_table *t, const struct dv_bu
                         .create_multiple = t->create_multiple,
                         .update_multiple = t->update_multiple,
                         .lanes = LANES_MAX,
-                        .batch_rows = ROWS_START };
+                        .batch_rows = ROWS_START,
+                        .octets_max = OCTETS_MAX };
     struct session_pool pool = { .next = pool_next, .done = pool_done, .idle = pool_idle, .ctx = &w };
     struct err e = { 0 };
     enum ec rc;

@@ -18,7 +18,8 @@ enum {
     TRIES_MAX = 10,
     LANES_MAX = 64
 };
-#define OCTETS_MAX ((size_t)4 << 20) /* per call; the service's own limit is documented nowhere */
+#define OCTETS_MAX ((size_t)4 << 20) /* per call; the service's own limit is documented nowhere (413 teaches it) */
+#define OCTETS_LEAST ((size_t)16 << 10)
 #define SLOW_MS 12000 /* a call that took longer was too large */
 
 struct row_list {
@@ -39,6 +40,7 @@ struct writer {
     bool create_multiple, update_multiple;
     int in_flight, lanes, clean_calls;
     int batch_rows;
+    size_t octets_max; /* of a call's rows: lower once the service found one too large */
     double recent_rows, recent_bad;
     uint64_t same_what; /* the breaker: what the last refusals said, and how often in a row */
     int same_n;

@@ -268,8 +268,40 @@ static void advise(struct err *e, enum dv_fault f)
         err_hint(e, "this table has no bulk messages");
 }
 
+/*
+ * The type that threw, out of the trace that a plug-in error carries when annotations were asked for: the second name in
+ * "[Contoso.Plugins: Contoso.Plugins.AccountGuard]". Source: "Compose HTTP requests and handle errors", Include additional
+ * details with errors. "" = there is no trace.
+ */
+static void plugin_type(const struct http_response *r, char *ret, size_t size)
+{
+    struct arena a = { 0 };
+    struct json *v = NULL;
+    struct cell trace = CELL_ABSENT;
+
+    ret[0] = 0;
+    if (r->body.len && !json_parse("error", strbuf_str(&r->body), r->body.len, NULL, &a, &v, NULL) &&
+        json_get(v, "error"))
+        trace = json_member(json_get(v, "error"), "@Microsoft.PowerApps.CDS.TraceText");
+    for (size_t i = 0; trace.ptr && i < trace.len; i++) {
+        const char *p = trace.ptr + i, *end = memchr(p, ']', trace.len - i), *colon;
+
+        if (*p != '[' || !end)
+            continue;
+        colon = memchr(p, ':', (size_t)(end - p));
+        if (!colon)
+            continue;
+        for (colon++; colon < end && *colon == ' '; colon++)
+            ;
+        snprintf(ret, size, "%.*s", (int)(end - colon > 120 ? 120 : end - colon), colon);
+        break;
+    }
+    arena_release(&a);
+}
+
 enum dv_fault dv_answer_error(const struct http_response *r, struct err *ret)
 {
+    char type[130];
     struct arena a = { 0 };
     char code[40] = "";
     const char *text = service_error_text(r, &a, code);
@@ -282,7 +314,12 @@ enum dv_fault dv_answer_error(const struct http_response *r, struct err *ret)
         ec = EC_CONFLICT;
     else if (f == DVF_THROTTLE || f == DVF_BUSY || f == DVF_SQL)
         ec = EC_BUSY;
-    if (text && *text)
+    type[0] = 0;
+    if (f == DVF_PLUGIN)
+        plugin_type(r, type, sizeof(type));
+    if (type[0] && !strstr(text, type))
+        err_set(ret, ec, "plug-in %s: %s", type, text);
+    else if (text && *text)
         err_set(ret, ec, "%s", text);
     else
         err_set(ret, ec, "HTTP status %d without a text", r->status);

@@ -24,12 +24,21 @@ void dv_row_json(struct strbuf *out, struct cell pk, const char *id, struct cell
 
 void dv_multiple_body(struct strbuf *out, const struct dv_table *t, const struct dv_bulk_row *rows, size_t n)
 {
+    struct strbuf head = STRBUF(0); /* of each target, up to its id */
+    size_t octets = 0;
+
+    strbuf_addf(&head, "{\"@odata.type\":\"Microsoft.Dynamics.CRM." CELL_FMT "\",\"" CELL_FMT "\":\"",
+                CELL_ARG(t->logical), CELL_ARG(t->pk));
+    for (size_t i = 0; i < n; i++)
+        octets += head.len + rows[i].body.len + 48;
+    strbuf_reserve(out, octets + 32);
     strbuf_adds(out, "{\"Targets\":[");
     for (size_t i = 0; i < n; i++) {
         if (i)
             strbuf_addc(out, ',');
-        strbuf_addf(out, "{\"@odata.type\":\"Microsoft.Dynamics.CRM." CELL_FMT "\",\"" CELL_FMT "\":\"%s\"",
-                    CELL_ARG(t->logical), CELL_ARG(t->pk), rows[i].id);
+        strbuf_add(out, head.buf, head.len);
+        strbuf_adds(out, rows[i].id);
+        strbuf_addc(out, '"');
         if (rows[i].body.len) {
             strbuf_addc(out, ',');
             strbuf_add(out, rows[i].body.ptr, rows[i].body.len);
@@ -37,6 +46,7 @@ void dv_multiple_body(struct strbuf *out, const struct dv_table *t, const struct
         strbuf_addc(out, '}');
     }
     strbuf_adds(out, "]}");
+    strbuf_release(&head);
 }
 
 void dv_multiple_url(const struct dv *d, struct strbuf *out, const struct dv_table *t, bool create)
@@ -49,7 +59,7 @@ void dv_multiple_url(const struct dv *d, struct strbuf *out, const struct dv_tab
 void dv_batch_body(const struct dv *d, struct strbuf *out, const char *boundary, const struct dv_table *t,
                    const struct dv_bulk_row *rows, size_t n)
 {
-    struct http_header h[4];
+    struct http_header h[5];
     struct strbuf path = { 0 }, body = { 0 };
 
     for (size_t i = 0; i < n; i++) {
@@ -58,6 +68,7 @@ void dv_batch_body(const struct dv *d, struct strbuf *out, const char *boundary,
         /* whether headers of the outer request reach the operations is documented nowhere: both carry them */
         for (size_t j = 0; j < d->n_write_headers; j++)
             h[k++] = d->write_headers[j];
+        h[k++] = (struct http_header){ "Prefer", "odata.include-annotations=\"*\"" };
         if (!rows[i].create) /* without it a PATCH creates what is missing */
             h[k++] = (struct http_header){ "If-Match", "*" };
         strbuf_reset(&path);

@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOST_WHOLE = 3 }; /* so many lost answers to the same rows: they go on in halves */
+
 /* ---- stopping ---- */
 
 void writer_give_up(struct writer *w, enum ec rc, const struct err *why)
@@ -141,6 +143,20 @@ static void shrink(struct writer *w, size_t n)
     w->clean_calls = 0;
 }
 
+/* Too large once is too large again: growing by time would run into it over and over. */
+static void lower_octets(struct writer *w, const struct slice *s)
+{
+    size_t half = s->body.len / 2;
+
+    if (half < OCTETS_LEAST)
+        half = OCTETS_LEAST;
+    if (half < w->octets_max) {
+        w->octets_max = half;
+        log_info("dv", CELL_FMT ": the service takes no body of %zu octets: calls are cut to %zu",
+                 CELL_ARG(w->t->set), s->body.len, half);
+    }
+}
+
 static int64_t backoff_ms(int tries)
 {
     char id[40];
@@ -223,8 +239,8 @@ static void lost(struct writer *w, struct slice *s, const struct err *why, int64
     }
     if (s->create)
         look_up(w, s, NULL);
-    else if (elapsed_ms > SLOW_MS && s->n > 1)
-        push_halves(w, s);
+    else if ((elapsed_ms > SLOW_MS || s->tries >= LOST_WHOLE || why->code == EC_LIMIT) && s->n > 1)
+        push_halves(w, s); /* a gateway may close on a large body, or an answer be too large, without saying so */
     else
         slice_push(&w->queue, s);
 }
@@ -305,6 +321,8 @@ static void refused_call(struct writer *w, struct slice *s, enum dv_fault f, con
             slice_push(&w->queue, s);
         return;
     case DVF_SHRINK:
+        if (why->http_status == 413)
+            lower_octets(w, s);
         shrink(w, s->n);
         if (s->n > 1) {
             push_halves(w, s);

@@ -20,6 +20,7 @@
 static bool vrefuse(struct dv_fail *f, int status, const char *code, const char *fmt, va_list ap)
 {
     f->status = status;
+    f->trace = NULL;
     snprintf(f->code, sizeof(f->code), "%s", code);
     vsnprintf(f->msg, sizeof(f->msg), fmt, ap);
     return false;
@@ -80,6 +81,10 @@ void dv_answer_fail(struct dv_op *op)
     emu_add_header(r, op->q, "Content-Type", "application/json; odata.metadata=minimal");
     strbuf_addf(&r->body, "{\"error\":{\"code\":\"%s\",\"message\":", op->fail.code);
     emu_json_str(&r->body, op->fail.msg, strlen(op->fail.msg));
+    if (op->fail.trace && op->annotations) {
+        strbuf_adds(&r->body, ",\"@Microsoft.PowerApps.CDS.TraceText\":");
+        emu_json_str(&r->body, op->fail.trace, strlen(op->fail.trace));
+    }
     strbuf_adds(&r->body, "}}");
 }
 

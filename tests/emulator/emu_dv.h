@@ -118,6 +118,7 @@ struct dv_fail {
     int status;
     char code[16];
     char msg[1400];
+    const char *trace; /* what the plug-in that threw had traced; static, NULL = none */
 };
 bool dv_refuse(struct dv_fail *f, int status, const char *code, const char *fmt, ...) PRINTF_LIKE(4, 5); /* false */
 /* 400 0x80048d19 with the wrapping text that payload errors come in. `t` may be NULL. */

@@ -46,8 +46,10 @@ static bool run_plugins(struct dv_op *op, const struct dv_table *t)
         return true;
     if (op->bypass_sync || (op->tag && !strcmp(op->tag, "DualWrite")))
         return true;
-    return dv_refuse(&op->fail, 400, "0x80040265",
-                     "Contoso.Plugins.AccountGuard: accounts are maintained in Finance and Operations");
+    dv_refuse(&op->fail, 400, "0x80040265", "accounts are maintained in Finance and Operations");
+    op->fail.trace = "\r\n[Contoso.Plugins: Contoso.Plugins.AccountGuard]\r\n[5d0a1f0e-7a52-4d63-9a3f-1f6a3d2c9b11: "
+                     "Contoso.Plugins.AccountGuard: Create of account]\r\n";
+    return false;
 }
 
 static bool check_required(struct dv_op *op, const struct dv_table *t, const char *const *v)

@@ -319,12 +319,14 @@ static void bodies(void **state)
         "POST /api/data/v9.2/accounts?tag=Dual%20Write HTTP/1.1\r\nAccept: application/json\r\n"
         "OData-MaxVersion: 4.0\r\nOData-Version: 4.0\r\n"
         "MSCRM.SuppressCallbackRegistrationExpanderJob: true\r\n"
+        "Prefer: odata.include-annotations=\"*\"\r\n"
         "Content-Type: application/json; type=entry\r\n\r\n"
         "{\"accountid\":\"11111111-0000-0000-0000-000000000001\",\"name\":\"a\"}\r\n"
         "--b1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: 2\r\n\r\n"
         "PATCH /api/data/v9.2/accounts(11111111-0000-0000-0000-000000000002)?tag=Dual%20Write HTTP/1.1\r\n"
         "Accept: application/json\r\nOData-MaxVersion: 4.0\r\nOData-Version: 4.0\r\n"
-        "MSCRM.SuppressCallbackRegistrationExpanderJob: true\r\nIf-Match: *\r\n"
+        "MSCRM.SuppressCallbackRegistrationExpanderJob: true\r\n"
+        "Prefer: odata.include-annotations=\"*\"\r\nIf-Match: *\r\n"
         "Content-Type: application/json; type=entry\r\n\r\n{}\r\n"
         "--b1--\r\n\r\n");
     strbuf_release(&out);

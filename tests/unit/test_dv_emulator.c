@@ -549,8 +549,11 @@ static void plugin(void **state)
     assert_int_equal(dv_bulk_write(p->d, p->t, &bulk, &s, &e), EC_DATAVERSE);
     assert_true(p->n_results >= 10 && p->n_results < 1000);
     for (size_t i = 0; i < p->n; i++)
-        if (p->results[i])
+        if (p->results[i]) {
             assert_int_equal(p->got[i].klass, DV_CLASS_PLUGIN);
+            assert_non_null(strstr(p->why[i], "plug-in Contoso.Plugins.AccountGuard: accounts are"));
+        }
+    assert_non_null(strstr(e.msg, "Contoso.Plugins.AccountGuard"));
     peer_stop(p);
 }
 
