@@ -194,7 +194,8 @@ static void learn_limit(struct governor *g, const char *text, int64_t now)
         return;
     learn_window(g, figure_behind(text, "over time window of "), now);
     b->limit = time > 0 ? time : requests;
-    calibrate(b, 0);
+    if (b->sum >= b->limit / 2) /* else others used it up: the wait that came with the refusal says it all */
+        calibrate(b, 0);
     b->margin = b->margin - 0.01 < MARGIN_LEAST ? MARGIN_LEAST : b->margin - 0.01;
 }
 
