@@ -47,6 +47,8 @@ static enum ec touched(void *arg, const char octets[16], struct cell key, const 
     return query_run(q, reterr);
 }
 
+static enum ec look_back(struct reconcile *r, struct rec_map *m, struct err *reterr);
+
 enum ec carry_feeds(struct reconcile *r, struct rec_map *m, int64_t *ret_fno, int64_t *ret_dv, struct err *reterr)
 {
     struct map_ctx *mc = rec_ctx(r, m);
@@ -60,7 +62,10 @@ enum ec carry_feeds(struct reconcile *r, struct rec_map *m, int64_t *ret_fno, in
         return err_ctx(reterr, rc, "changes of F&O, map '%s'", m->c.alias);
     rec_took(r, fno.changed >= FEW_ROWS ? TIME_EXPORT : TIME_DRAIN, began, calls, (int64_t)fno.changed);
     rec_clock(r, &began, &calls);
-    rc = feed_dv(mc, r->dict, &dv, reterr);
+    /* What the feed is about to pass over as our own writes is the proof that they are there: looked at first. */
+    rc = r->applied ? look_back(r, m, reterr) : EC_OK;
+    if (!rc)
+        rc = feed_dv(mc, r->dict, &dv, reterr);
     if (rc)
         return err_ctx(reterr, rc, "changes of Dataverse, map '%s'", m->c.alias);
     rec_took(r, TIME_CHANGES, began, calls, (int64_t)dv.read);
@@ -204,6 +209,18 @@ static enum ec peek(struct proving *p, struct err *reterr)
     return rc;
 }
 
+static enum ec look_back(struct reconcile *r, struct rec_map *m, struct err *reterr)
+{
+    struct proving p = { .r = r, .m = m, .mc = rec_ctx(r, m) };
+    enum ec rc = baseline_open(p.mc, &p.base, reterr);
+
+    if (!rc)
+        rc = peek(&p, reterr);
+    baseline_close(p.base);
+    arena_release(&p.a);
+    return rc;
+}
+
 /* Keys of a query (octets, text), read whole since the caller writes into the same file. */
 static enum ec keys_of(struct map_ctx *mc, const char *sql, int64_t arg, struct strbuf *ret, struct err *reterr)
 {
@@ -285,7 +302,7 @@ enum ec carry_verify(struct reconcile *r, struct rec_map *m, struct err *reterr)
     query_int(q, 1, m->log_from);
     rc = query_run(q, reterr);
     if (!rc)
-        rc = store_exec(p.mc->state, "update reconcile_key set verified = (what = 'agreed')", reterr);
+        rc = store_exec(p.mc->state, "update reconcile_key set verified = 1 where what = 'agreed'", reterr);
     if (!rc)
         rc = peek(&p, reterr);
     /* One by one: what the feed did not show equal, and all that F&O was given. */
