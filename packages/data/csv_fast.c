@@ -8,8 +8,9 @@
 
 /* A window, its index and its masks stay in the processor's nearest caches. */
 enum { BLOCK = 64, WINDOW_MIN = 2048, WINDOW_USUAL = 16 * 1024 };
-#define IN_QUOTES 0x80000000U
 #define WINDOW_MAX ((size_t)1 << 30)
+
+#define INLINE __attribute__((always_inline)) inline
 
 /* What one look at 64 octets finds. */
 struct look {
@@ -17,7 +18,7 @@ struct look {
 };
 
 #ifdef __SSE2__
-static void look_sse2(const char *p, char delimiter, char quote, struct look *ret)
+INLINE static void look_sse2(const char *p, char delimiter, char quote, struct look *ret)
 {
     const __m128i q = _mm_set1_epi8(quote), d = _mm_set1_epi8(delimiter), lf = _mm_set1_epi8('\n'),
                   cr = _mm_set1_epi8('\r'), tab = _mm_set1_epi8('\t'), low = _mm_set1_epi8(0x1F),
@@ -44,7 +45,8 @@ static void look_sse2(const char *p, char delimiter, char quote, struct look *re
     *ret = l;
 }
 
-__attribute__((target("avx2"))) static void look_avx2(const char *p, char delimiter, char quote, struct look *ret)
+__attribute__((target("avx2"))) INLINE static void look_avx2(const char *p, char delimiter, char quote,
+                                                             struct look *ret)
 {
     const __m256i q = _mm256_set1_epi8(quote), d = _mm256_set1_epi8(delimiter), lf = _mm256_set1_epi8('\n'),
                   cr = _mm256_set1_epi8('\r'), tab = _mm256_set1_epi8('\t'), low = _mm256_set1_epi8(0x1F),
@@ -70,8 +72,8 @@ __attribute__((target("avx2"))) static void look_avx2(const char *p, char delimi
     }
     *ret = l;
 }
-__attribute__((target("avx512bw"))) static void look_avx512(const char *p, char delimiter, char quote,
-                                                            struct look *ret)
+__attribute__((target("avx512bw"))) INLINE static void look_avx512(const char *p, char delimiter, char quote,
+                                                                   struct look *ret)
 {
     __m512i v = _mm512_loadu_si512((const void *)p);
 
@@ -86,7 +88,7 @@ __attribute__((target("avx512bw"))) static void look_avx512(const char *p, char 
     ret->wide = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)0xCC));
 }
 #else
-static void look_plain(const char *p, char delimiter, char quote, struct look *ret)
+INLINE static void look_plain(const char *p, char delimiter, char quote, struct look *ret)
 {
     struct look l = { 0 };
 
@@ -106,81 +108,179 @@ static void look_plain(const char *p, char delimiter, char quote, struct look *r
 }
 #endif
 
-typedef void look_fn(const char *p, char delimiter, char quote, struct look *ret);
-static look_fn *best_look(void)
-{
-#ifdef __SSE2__
-    return __builtin_cpu_supports("avx512bw") ? look_avx512 : __builtin_cpu_supports("avx2") ? look_avx2 : look_sse2;
-#else
-    return look_plain;
-#endif
-}
-
 /* ---- the index of a window ---- */
 
+/* What one block leaves to the next. */
+struct carry {
+    uint64_t inside; /* all ones while a quote is open */
+    uint64_t may_open, closed,
+        cr; /* 0 or 1: the last octet was one behind which a quote may open, a closing quote, a CR */
+    size_t utf8; /* octets before it were looked at */
+};
+
 /* Bits from each opening quote up to the one that closes it, which is outside. */
-static uint64_t between(uint64_t quotes)
+INLINE static uint64_t between(uint64_t quotes)
 {
     for (int shift = 1; shift < BLOCK; shift *= 2)
         quotes ^= quotes << shift;
     return quotes;
 }
 
-static void add_bits(struct csv_fast *f, uint64_t bits, uint64_t quoted, size_t begin)
+INLINE static size_t add_bits(uint32_t *to, size_t n, uint64_t bits, size_t begin)
 {
-    while (bits) {
-        unsigned i = (unsigned)__builtin_ctzll(bits);
+    for (; bits; bits &= bits - 1)
+        to[n++] = (uint32_t)(begin + (unsigned)__builtin_ctzll(bits));
+    return n;
+}
 
-        f->at[f->n++] = (uint32_t)(begin + i) | (quoted >> i & 1 ? IN_QUOTES : 0);
-        bits &= bits - 1;
+/* A sequence that the window's end cuts off is not wrong: its row has no end there. */
+static bool cut_off(const char *p, size_t i, size_t end)
+{
+    if (end - i >= 4)
+        return false;
+    while (++i < end)
+        if ((p[i] & 0xC0) != 0x80)
+            return false;
+    return true;
+}
+
+/* The first of what is not ASCII in the block at `begin`, and not UTF-8; none = no bit. */
+static uint64_t not_utf8(const char *p, size_t begin, uint64_t high, size_t end, size_t *at)
+{
+    for (; high; high &= high - 1) {
+        size_t i = begin + (unsigned)__builtin_ctzll(high), n;
+        unsigned char c = (unsigned char)p[i];
+
+        if (i < *at)
+            continue;
+        if (c >= 0xC2 && c < 0xE0 && i + 1 < end && (p[i + 1] & 0xC0) == 0x80) {
+            *at = i + 2;
+            continue;
+        }
+        n = utf8_decode(p + i, end - i, NULL);
+        if (!n && !cut_off(p, i, end))
+            return high & -high;
+        *at = n ? i + n : end;
     }
+    return 0;
+}
+
+/* Rows end at these line feeds; where a CR stands before one, the last cell ends there. */
+INLINE static void add_ends(struct csv_fast *f, const char *p, uint64_t ends, uint64_t lf, size_t n, size_t begin)
+{
+    for (; lf; lf &= lf - 1) {
+        unsigned bit = (unsigned)__builtin_ctzll(lf);
+        uint32_t at = (uint32_t)(begin + bit);
+        uint32_t k = (uint32_t)(n + (size_t)__builtin_popcountll(ends & ((lf & -lf) - 1)));
+
+        f->ends[f->n_ends++] = (struct csv_end){ k + 1, at };
+        if (at && p[at - 1] == '\r')
+            f->at[k] = at - 1;
+    }
+}
+
+/*
+ * One block. Every quote has to open a cell, to close one or to be doubled; outside of quotes a CR has an LF behind it. False: what is
+ * not so is in the block, f->spoiled.
+ */
+INLINE static bool index_block(struct csv_fast *f, const char *p, size_t b, uint64_t there, const struct look *l,
+                               struct carry *k)
+{
+    const uint64_t quoted = between(l->quote) ^ k->inside, cr = l->cr & ~quoted;
+    const uint64_t ends = (l->delimiter | l->lf) & ~quoted;
+    const uint64_t open = l->quote & quoted, close = l->quote & ~quoted, closed = close << 1 | k->closed;
+    const uint64_t inner = (l->lf | l->cr) & quoted;
+    const size_t begin = b * BLOCK, n = f->n;
+    uint64_t bad = l->control | ((cr << 1 | k->cr) & ~l->lf);
+
+    if (l->quote | k->closed) {
+        bad |= (open & ~(ends << 1 | k->may_open | closed)) | (closed & ~(ends | cr | open));
+        f->n_opens = add_bits(f->opens, f->n_opens, open & ~closed, begin);
+    }
+    if (l->high) {
+        bad |= not_utf8(p, begin, l->high, f->octets, &k->utf8);
+        f->any_high = true;
+    }
+    f->masks[b] = (struct csv_masks){ l->high, l->wide, (quoted & (l->delimiter | l->lf | l->cr)) | (open & closed) };
+    if (inner)
+        f->n_inner = add_bits(f->inner, f->n_inner, inner, begin);
+    f->n = add_bits(f->at, n, ends, begin);
+    add_ends(f, p, ends, l->lf & ~quoted, n, begin);
+    *k = (struct carry){ (uint64_t)((int64_t)quoted >> 63), ends >> 63, close >> 63, cr >> 63, k->utf8 };
+    bad &= there;
+    if (bad)
+        f->spoiled = begin + (size_t)__builtin_ctzll(bad);
+    return !bad;
+}
+
+#define INDEX(name, target_, see)                                    \
+    target_ static void name(struct csv_fast *f, const char *p)      \
+    {                                                                \
+        struct carry k = { .may_open = 1 };                          \
+        struct look l;                                               \
+        char last[BLOCK];                                            \
+        size_t b = 0, left = f->octets % BLOCK;                      \
+                                                                     \
+        for (; b < f->octets / BLOCK; b++) {                         \
+            see(p + b * BLOCK, f->delimiter, f->quote, &l);          \
+            if (!index_block(f, p, b, ~(uint64_t)0, &l, &k))         \
+                return;                                              \
+        }                                                            \
+        if (!left)                                                   \
+            return;                                                  \
+        memset(last, 'x', sizeof(last));                             \
+        memcpy(last, p + b * BLOCK, left);                           \
+        see(last, f->delimiter, f->quote, &l);                       \
+        l.delimiter &= ~(~(uint64_t)0 << left);                      \
+        l.quote &= ~(~(uint64_t)0 << left);                          \
+        (void)index_block(f, p, b, ~(~(uint64_t)0 << left), &l, &k); \
+    }
+#ifdef __SSE2__
+INDEX(index_sse2, , look_sse2)
+INDEX(index_avx2, __attribute__((target("avx2,bmi,popcnt"))), look_avx2)
+INDEX(index_avx512, __attribute__((target("avx512bw,bmi,popcnt"))), look_avx512)
+#else
+INDEX(index_plain, , look_plain)
+#endif
+
+static void index_octets(struct csv_fast *f, const char *p)
+{
+#ifdef __SSE2__
+    bool bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
+
+    if (bits && __builtin_cpu_supports("avx512bw"))
+        index_avx512(f, p);
+    else if (bits && __builtin_cpu_supports("avx2"))
+        index_avx2(f, p);
+    else
+        index_sse2(f, p);
+#else
+    index_plain(f, p);
+#endif
 }
 
 /* Indexes what the input holds from `from` on, where a row begins. */
 static void index_window(struct csv_fast *f, const struct csv_input *in, uint64_t from)
 {
-    look_fn *look = best_look();
-    const char *p = csv_input_at(in, from);
-    size_t have = in->len - (size_t)(from - in->base), blocks;
-    uint64_t inside = 0; /* all ones while a quote is open */
+    size_t have = in->len - (size_t)(from - in->base);
 
     if (!f->limit)
         f->limit = WINDOW_MIN;
     have = have > f->limit ? f->limit : have;
     f->limit = f->limit < WINDOW_USUAL ? f->limit * 2 : WINDOW_USUAL;
-    blocks = (have + BLOCK - 1) / BLOCK;
     f->from = from;
     f->octets = f->spoiled = have;
-    f->n = f->next = 0;
+    f->n = f->n_opens = f->n_inner = f->n_ends = f->next = f->next_open = f->next_inner = 0;
+    f->any_high = false;
     if (f->cap < have + BLOCK) {
         f->cap = have + BLOCK;
         f->at = xrealloc(f->at, f->cap * sizeof(*f->at));
+        f->opens = xrealloc(f->opens, f->cap * sizeof(*f->opens));
+        f->inner = xrealloc(f->inner, f->cap * sizeof(*f->inner));
+        f->ends = xrealloc(f->ends, f->cap * sizeof(*f->ends));
+        f->masks = xrealloc(f->masks, (f->cap / BLOCK + 1) * sizeof(*f->masks));
     }
-    if (f->masks_cap < blocks) {
-        f->masks_cap = blocks;
-        f->masks = xrealloc(f->masks, blocks * sizeof(*f->masks));
-    }
-    for (size_t b = 0; b < blocks; b++) {
-        char last[BLOCK];
-        struct look l;
-        uint64_t quoted;
-
-        if (have - b * BLOCK >= BLOCK) {
-            look(p + b * BLOCK, f->delimiter, f->quote, &l);
-        } else {
-            memset(last, ' ', sizeof(last));
-            memcpy(last, p + b * BLOCK, have - b * BLOCK);
-            look(last, f->delimiter, f->quote, &l);
-        }
-        f->masks[b] = (struct csv_masks){ l.quote, l.high, l.wide };
-        quoted = between(l.quote) ^ inside;
-        inside = (uint64_t)((int64_t)quoted >> 63);
-        add_bits(f, (l.delimiter & ~quoted) | l.lf | l.cr, quoted, b * BLOCK);
-        if (l.control) {
-            f->spoiled = b * BLOCK + (size_t)__builtin_ctzll(l.control);
-            break;
-        }
-    }
+    index_octets(f, csv_input_at(in, from));
 }
 
 /* ---- rows ---- */
@@ -197,151 +297,82 @@ static uint64_t range_bits(size_t b, size_t from, size_t to)
     return bits;
 }
 
-/* A quoted cell: its text, and how many quotes it took. False: a quote stands alone in it. */
-static bool unquote(struct csv_fast *f, const char *p, size_t n, struct cell *ret, unsigned *ret_quotes)
+static bool needs_quotes(const struct csv_fast *f, size_t begin, size_t end)
 {
-    const char *end = p + n - 1, *q;
-    size_t begin = f->scratch.len;
-
-    if (n < 2 || *end != f->quote)
-        return false;
-    *ret_quotes = 2;
-    p++;
-    q = memchr(p, f->quote, (size_t)(end - p));
-    if (!q) {
-        *ret = (struct cell){ p, (size_t)(end - p) };
-        return true;
-    }
-    for (; q; q = memchr(p, f->quote, (size_t)(end - p))) {
-        if (q + 1 == end || q[1] != f->quote)
-            return false;
-        strbuf_add(&f->scratch, p, (size_t)(q + 1 - p)); /* reserved: nothing moves */
-        *ret_quotes += 2;
-        p = q + 2;
-    }
-    strbuf_add(&f->scratch, p, (size_t)(end - p));
-    *ret = (struct cell){ f->scratch.buf + begin, f->scratch.len - begin };
-    return true;
+    for (size_t b = begin / BLOCK; b * BLOCK < end; b++)
+        if (f->masks[b].needs & range_bits(b, begin, end))
+            return true;
+    return false;
 }
 
-static void more_cells(struct csv_fast *f)
+/* Cells in quotes up to the octet `lf`. */
+static void note_quoted(struct csv_fast *f, size_t lf, struct csv_fast_row *ret)
 {
-    f->cells_cap = f->cells_cap ? f->cells_cap * 2 : 64;
-    f->cells = xrealloc(f->cells, f->cells_cap * sizeof(*f->cells));
-    f->begin = xrealloc(f->begin, (f->cells_cap + 1) * sizeof(*f->begin));
-}
+    size_t i = 0;
 
-/* Is what is not ASCII in block b, within `bits`, UTF-8? *at: octets before it were part of a sequence that began earlier. */
-static bool block_is_utf8(const char *w, size_t b, uint64_t bits, size_t end, size_t *at)
-{
-    while (bits) {
-        size_t i = b * BLOCK + (size_t)__builtin_ctzll(bits), n;
+    for (; f->next_open < f->n_opens && f->opens[f->next_open] < lf; f->next_open++) {
+        size_t begin = f->opens[f->next_open];
 
-        bits &= bits - 1;
-        if (i < *at)
+        while (ret->end[i] < begin)
+            i++;
+        if (i >= 64)
             continue;
-        n = utf8_decode(w + i, end - i, NULL);
-        if (!n)
-            return false;
-        *at = i + n;
+        ret->quoted |= (uint64_t)1 << i;
+        ret->needed |= (uint64_t)needs_quotes(f, begin, ret->end[i]) << i;
     }
-    return true;
 }
 
-/* What is in the row's octets besides cells: all its quotes must be accounted for, and its text be UTF-8. */
-static bool fine(const struct csv_fast *f, const char *w, size_t begin, size_t end, unsigned quotes,
-                 struct csv_fast_row *ret)
+static void note_lines(struct csv_fast *f, const char *w, size_t lf, struct csv_fast_row *ret)
+{
+    for (; f->next_inner < f->n_inner && f->inner[f->next_inner] < lf; f->next_inner++) {
+        size_t at = f->inner[f->next_inner];
+
+        ret->lines += w[at] == '\n' ? w[at - 1] != '\r' : 1; /* a quote stands before it at least */
+    }
+}
+
+static void note_high(const struct csv_fast *f, size_t begin, size_t end, struct csv_fast_row *ret)
 {
     uint64_t high = 0, wide = 0;
-    unsigned found = 0;
-    size_t at = begin;
 
     for (size_t b = begin / BLOCK; b * BLOCK < end; b++) {
-        const struct csv_masks *m = &f->masks[b];
         uint64_t bits = range_bits(b, begin, end);
 
-        if (m->quote & bits)
-            found += (unsigned)__builtin_popcountll(m->quote & bits);
-        high |= m->high & bits;
-        wide |= m->wide & bits;
-        if ((m->high & bits) && !block_is_utf8(w, b, m->high & bits, end, &at))
-            return false;
+        high |= f->masks[b].high & bits;
+        wide |= f->masks[b].wide & bits;
     }
     ret->high = high != 0;
     ret->wide = wide != 0;
-    return found == quotes;
 }
 
-/* Of the first 64 cells; none of the others. */
-static inline uint64_t bit_of(size_t cell)
+/* The next row of the window. False: it has no end there, or is not ours (*ret_ours). */
+static bool split(struct csv_fast *f, const char *w, size_t max, struct csv_fast_row *ret, bool *ret_ours)
 {
-    return cell < 64 ? (uint64_t)1 << cell : 0;
-}
-
-/* The row that begins at octet `begin` of the window. False: it has no end in the window, or is not ours (*ret_ours). */
-static bool split(struct csv_fast *f, const char *w, size_t begin, struct csv_fast_row *ret, bool *ret_ours)
-{
-    const char *cell = w + begin;
-    const char delimiter = f->delimiter, quote = f->quote;
-    size_t n = 0;
-    unsigned quotes = 0;
-    uint32_t lines = 1;
-    uint64_t quoted = 0, needed = 0;
+    const struct csv_end *e = &f->ends[f->next];
+    size_t first = f->next ? e[-1].cells : 0, begin = f->next ? (size_t)e[-1].lf + 1 : 0;
 
     *ret_ours = true;
-    strbuf_reset(&f->scratch);
-    for (size_t i = f->next; i < f->n; i++) {
-        size_t at = f->at[i] & ~IN_QUOTES;
-        char c = w[at];
-
-        if (f->at[i] & IN_QUOTES) { /* a line end inside a cell */
-            lines += c == '\n' ? !(at > begin && w[at - 1] == '\r') : 1;
-            continue;
-        }
-        if (c == '\r' && (at + 1 >= f->octets || w[at + 1] != '\n')) {
-            *ret_ours = at + 1 >= f->octets; /* a lone CR ends a line for libcsv's reader */
-            return false;
-        }
-        if (n == f->cells_cap)
-            more_cells(f);
-        f->cells[n] = (struct cell){ w + at > cell ? cell : NULL, (size_t)(w + at - cell) };
-        f->begin[n] = cell;
-        if (w + at > cell && *cell == quote) {
-            unsigned more;
-
-            *ret_ours = unquote(f, cell, (size_t)(w + at - cell), &f->cells[n], &more);
-            if (!*ret_ours)
-                return false;
-            quotes += more;
-            quoted |= bit_of(n);
-            if (more > 2 || memchr(f->cells[n].ptr, delimiter, f->cells[n].len) ||
-                (lines > 1 &&
-                 (memchr(f->cells[n].ptr, '\n', f->cells[n].len) || memchr(f->cells[n].ptr, '\r', f->cells[n].len))))
-                needed |= bit_of(n);
-        }
-        n++;
-        cell = w + at + 1;
-        if (c == delimiter)
-            continue;
-        f->begin[n] = cell;
-        if (c == '\r') {
-            i++; /* the LF behind it */
-            at++;
-        }
-        *ret = (struct csv_fast_row){ .cells = f->cells,
-                                      .n = n,
-                                      .octets = at + 1 - begin,
-                                      .lines = lines,
-                                      .begin = f->begin,
-                                      .quoted = quoted,
-                                      .needed = needed };
-        if (n == 1 && cell_absent(f->cells[0]))
-            ret->n = 0;
-        *ret_ours = at < f->spoiled && fine(f, w, begin, at + 1, quotes, ret);
-        f->next = i + 1;
-        return *ret_ours;
-    }
-    return false;
+    if (f->next == f->n_ends)
+        return false;
+    *ret_ours = e->lf < f->spoiled && e->lf + 1 - begin <= max;
+    if (!*ret_ours)
+        return false;
+    *ret = (struct csv_fast_row){ .w = w,
+                                  .end = f->at + first,
+                                  .begin = (uint32_t)begin,
+                                  .n = e->cells - first,
+                                  .octets = e->lf + 1 - begin,
+                                  .lines = 1 };
+    if (ret->n == 1 && ret->end[0] == begin)
+        ret->n = 0;
+    if (f->next_open < f->n_opens)
+        note_quoted(f, e->lf, ret);
+    if (f->next_inner < f->n_inner)
+        note_lines(f, w, e->lf, ret);
+    if (f->any_high)
+        note_high(f, begin, e->lf, ret);
+    f->next++;
+    return true;
 }
 
 bool csv_fast_row(struct csv_fast *f, struct csv_input *in, uint64_t at, size_t max, struct csv_fast_row *ret,
@@ -352,35 +383,75 @@ bool csv_fast_row(struct csv_fast *f, struct csv_input *in, uint64_t at, size_t 
     *ret_rc = EC_OK;
     /* Rows come one after the other; anything else (a row that libcsv took, a seek) begins a new window. */
     if (!f->octets || at < f->from || at - f->from > f->octets || in->base > f->from ||
-        (f->next ? f->from + (f->at[f->next - 1] & ~IN_QUOTES) + 1 : f->from) != at)
+        (f->next ? f->from + f->ends[f->next - 1].lf + 1 : f->from) != at)
         index_window(f, in, at);
     for (;;) {
-        const char *w = csv_input_at(in, f->from);
-        size_t begin = (size_t)(at - f->from);
+        size_t left = f->octets - (size_t)(at - f->from);
 
-        strbuf_reserve(&f->scratch, f->octets - begin < max ? f->octets - begin : max);
-        if (split(f, w, begin, ret, &ours) && ret->octets <= max)
+        if (split(f, csv_input_at(in, f->from), max, ret, &ours))
             return true;
-        if (!ours || f->spoiled < f->octets || f->octets - begin > max)
+        if (!ours || f->spoiled < f->octets || left > max)
             break;
-        f->limit =
-            f->octets < WINDOW_MAX ? f->octets * 4 : WINDOW_MAX; /* the row, or what is left of it, is longer */
-        if (f->octets - begin == in->len - (size_t)(at - in->base)) { /* the window is all there is */
+        if (left == in->len - (size_t)(at - in->base)) { /* the window is all there is */
             if (in->eof)
                 break;
             *ret_rc = csv_input_more(in, at, reterr);
             if (*ret_rc)
                 return false;
         }
+        if (left == f->octets) /* the row is longer than a window */
+            f->limit = f->octets < WINDOW_MAX ? f->octets * 4 : WINDOW_MAX;
         index_window(f, in, at);
     }
     f->octets = f->limit = 0; /* libcsv takes this row; a small window begins behind it, in case many are irregular */
     return false;
 }
 
+/* A cell in quotes: its text. */
+static struct cell unquote(struct csv_fast *f, const char *p, size_t n)
+{
+    const char *end = p + n - 1, *q;
+    size_t begin = f->scratch.len;
+
+    p++;
+    q = memchr(p, f->quote, (size_t)(end - p));
+    if (!q)
+        return (struct cell){ p, (size_t)(end - p) };
+    for (; q; q = memchr(p, f->quote, (size_t)(end - p))) {
+        strbuf_add(&f->scratch, p, (size_t)(q + 1 - p)); /* reserved: nothing moves */
+        p = q + 2;
+    }
+    strbuf_add(&f->scratch, p, (size_t)(end - p));
+    return (struct cell){ f->scratch.buf + begin, f->scratch.len - begin };
+}
+
+void csv_fast_cells(struct csv_fast *f, const struct csv_fast_row *row)
+{
+    const char *p = row->w + row->begin;
+
+    if (f->cells_cap < row->n + 1) {
+        f->cells_cap = row->n * 2 + 64;
+        f->cells = xrealloc(f->cells, f->cells_cap * sizeof(*f->cells));
+        f->begin = xrealloc(f->begin, f->cells_cap * sizeof(*f->begin));
+    }
+    strbuf_reset(&f->scratch);
+    strbuf_reserve(&f->scratch, row->octets);
+    for (size_t i = 0; i < row->n; i++) {
+        size_t n = (size_t)(row->w + row->end[i] - p);
+
+        f->begin[i] = p;
+        f->cells[i] = !n ? CELL_ABSENT : *p == f->quote ? unquote(f, p, n) : (struct cell){ p, n };
+        p += n + 1;
+    }
+    f->begin[row->n] = p;
+}
+
 void csv_fast_release(struct csv_fast *f)
 {
     free(f->at);
+    free(f->opens);
+    free(f->inner);
+    free(f->ends);
     free(f->masks);
     free(f->cells);
     free(f->begin);

@@ -265,15 +265,17 @@ static enum ec quick_row(struct csv_reader *r, struct arena *a, bool borrowed, s
                                  .wide = f.wide,
                                  .several_lines = f.lines > 1,
                                  .quoted = f.quoted,
-                                 .needed = f.needed,
-                                 .begin = borrowed ? f.begin : NULL };
+                                 .needed = f.needed };
         r->at += f.octets;
         r->line += f.lines;
         if (!f.n) /* a blank line */
             continue;
-        ret->cells = f.cells;
+        csv_fast_cells(&r->fast, &f);
+        ret->cells = r->fast.cells;
         ret->n = f.n;
-        if (!borrowed)
+        if (borrowed)
+            ret->begin = r->fast.begin;
+        else
             copy_cells(a, f.octets, ret);
         *ret_there = true;
         break;
