@@ -151,10 +151,11 @@ void package_form(const struct source *s, int pass, const char *company, const s
  * Bits of the source's fields, and of columns, as bits of the form's. Cells in quotes that need none are written without: the same
  * rows give the same package, however their file spells them.
  */
-static void choose_bits(struct package_form *f, uint64_t same, const struct csv_row *row)
+static void choose_bits(struct package_form *f, uint64_t same, const struct csv_plain *row)
 {
     uint64_t needed = row->needed, idle = row->quoted & ~row->needed;
 
+    f->verbatim.row = row;
     f->verbatim.quoted = 0;
     f->verbatim.same = same;
     if (!f->in_order) {
@@ -168,15 +169,26 @@ static void choose_bits(struct package_form *f, uint64_t same, const struct csv_
         f->verbatim.same &= ~f->of_column[__builtin_ctzll(idle)];
 }
 
+bool package_copies(const struct package_form *f, const struct dmf_data *d, const struct csv_plain *row)
+{
+    return f->plain && row->n <= 64 && !d->generated &&
+           (!row->needed || (d->format.doubled_quotes && d->format.qualifier));
+}
+
+bool package_copy(struct dmf_data *d, struct package_form *f, const struct csv_plain *row, const struct cell *values,
+                  uint64_t same)
+{
+    choose_bits(f, same, row);
+    return dmf_data_copy(d, values, f->fields, &f->verbatim);
+}
+
 enum ec package_data_row(struct dmf_data *d, struct package_form *f, const struct source *s,
                          const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr)
 {
     struct cell *cells;
 
     if (r->quick && f->plain && s->row.n <= 64) {
-        choose_bits(f, r->verbatim, &s->row);
-        f->verbatim.begin = s->row.begin;
-        f->verbatim.octets = (size_t)(s->row.begin[s->row.n] - s->row.begin[0]);
+        choose_bits(f, r->verbatim, s->row.plain);
         return dmf_data_verbatim(d, r->values, f->fields, &f->verbatim, ret_field, reterr);
     }
     cells = arena_alloc(a, (f->n + 1) * sizeof(*cells));

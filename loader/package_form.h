@@ -38,6 +38,13 @@ bool package_full(const struct config *cfg, uint64_t rows, uint64_t octets);
 /* One row of the source behind those of its entity; *ret_field: field of the form that cannot travel (EC_FORMAT). */
 enum ec package_data_row(struct dmf_data *d, struct package_form *f, const struct source *s,
                          const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr);
+/*
+ * A row that source_quick_plain() knows, with the values and bits that it gave. May it be copied, as its cells stand? It is not when a
+ * value cannot travel, which is told by the other way.
+ */
+bool package_copies(const struct package_form *f, const struct dmf_data *d, const struct csv_plain *row);
+bool package_copy(struct dmf_data *d, struct package_form *f, const struct csv_plain *row, const struct cell *values,
+                  uint64_t same);
 /* The same into entity `entity` of the package. */
 enum ec package_row(struct dmf_writer *w, size_t entity, struct package_form *f, const struct source *s,
                     const struct source_row *r, struct arena *a, size_t *ret_field, struct err *reterr);

@@ -469,22 +469,26 @@ static void some_canonical(struct source *s, struct arena *a, struct source_row 
     r->key = bind_key_text(b, r->canon, a);
 }
 
+void source_look(struct source *s, struct arena *a, struct source_row *ret)
+{
+    if (s->quick && source_quick_row(s->quick, s, a, ret)) {
+        if (s->wanted && ret->verdict == SOURCE_GOOD)
+            some_canonical(s, a, ret);
+        return;
+    }
+    source_whole(s, a, ret);
+    if (s->quick && ret->verdict != SOURCE_REJECTED)
+        source_quick_learn(s->quick, s, ret);
+}
+
 enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, bool *ret_more, struct err *reterr)
 {
     enum ec rc = s->quick ? csv_next_borrowed(s->csv, a, &s->row, ret_more, reterr)
                           : csv_next(s->csv, a, &s->row, ret_more, reterr);
 
-    if (rc || !*ret_more)
-        return rc;
-    if (s->quick && source_quick_row(s->quick, s, a, ret)) {
-        if (s->wanted && ret->verdict == SOURCE_GOOD)
-            some_canonical(s, a, ret);
-        return EC_OK;
-    }
-    source_whole(s, a, ret);
-    if (s->quick && ret->verdict != SOURCE_REJECTED)
-        source_quick_learn(s->quick, s, ret);
-    return EC_OK;
+    if (!rc && *ret_more)
+        source_look(s, a, ret);
+    return rc;
 }
 
 void source_some_canonical(struct source *s, const bool *wanted)

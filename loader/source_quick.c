@@ -1,5 +1,6 @@
 #include "loader/source_quick.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 enum { MEMO_SLOTS = 256, MEMO_OCTETS = 40, COMPANY_SLOTS = 64, NUMBER_DIGITS = 15 };
@@ -19,6 +20,7 @@ struct seen { /* a cell and what became of it */
 };
 struct quick_field {
     enum shape shape;
+    bool bare_text; /* a text from a column behind the first, see bare_texts */
     bool foreign; /* spelled as the file does it: made canonical first, then looked at */
     int column; /* -1 = constant */
     size_t max_octets; /* texts */
@@ -35,8 +37,15 @@ struct company {
     uint8_t raw_n;
     bool other; /* of a company that is not in scope */
 };
+struct bare_text { /* goes as it stands when it is short enough and has no blank at its end */
+    uint32_t field, column;
+    size_t max_octets;
+};
 struct source_quick {
     struct arena arena; /* constants */
+    struct bare_text *bare_texts;
+    size_t n_bare;
+    uint64_t bare; /* their fields, a bit each */
     struct quick_field *fields;
     size_t n, header_n;
     struct company companies[COMPANY_SLOTS];
@@ -145,9 +154,16 @@ struct source_quick *source_quick_new(const struct source *s, size_t header_n)
     q->n = s->n;
     q->header_n = header_n;
     q->fields = xcalloc(s->n + 1, sizeof(*q->fields));
+    q->bare_texts = xcalloc(s->n + 1, sizeof(*q->bare_texts));
     for (size_t i = 0; i < s->n; i++) {
         q->fields[i].column = s->fields[i].column;
         q->fields[i].shape = shape_of(s, &s->fields[i], &q->fields[i]);
+        if (q->fields[i].shape == SHAPE_TEXT && q->fields[i].column > 0 && i < 64) {
+            q->fields[i].bare_text = true;
+            q->bare |= (uint64_t)1 << i;
+            q->bare_texts[q->n_bare++] =
+                (struct bare_text){ (uint32_t)i, (uint32_t)q->fields[i].column, q->fields[i].max_octets };
+        }
         q->fields[i].empty_is_absent = s->fields[i].f->type != FNO_STRING;
     }
     return q;
@@ -160,6 +176,7 @@ void source_quick_free(struct source_quick *q)
     for (size_t i = 0; i < q->n; i++)
         free(q->fields[i].seen);
     arena_release(&q->arena);
+    free(q->bare_texts);
     free(q->fields);
     free(q);
 }
@@ -207,29 +224,57 @@ static inline int two(const char *p)
 }
 
 /* Days that every month has, in years that both services have; the others are looked at in full. */
+static inline bool every_day(int century, int year, int month, int day)
+{
+    return (century == 19 || century == 20) && year < 99 && (century == 20 || year > 0) && month >= 1 &&
+           month <= 12 && day >= 1 && day <= 28;
+}
+
 static bool date(const char *p)
 {
-    int century = two(p), year = two(p + 2), month = two(p + 5), day = two(p + 8);
-
-    return (century == 19 || century == 20) && year < 99 && (century == 20 || year > 0) && p[4] == '-' &&
-           p[7] == '-' && month >= 1 && month <= 12 && day >= 1 && day <= 28;
+    return p[4] == '-' && p[7] == '-' && every_day(two(p), two(p + 2), two(p + 5), two(p + 8));
 }
 
+/* Two digits at octet i of eight, of which '0' was taken away by ^. */
+static inline int pair_at(uint64_t w, unsigned i)
+{
+    return (int)(w >> 8 * i & 15) * 10 + (int)(w >> 8 * (i + 1) & 15);
+}
+
+/* Eight octets ^ their pattern, in which '0' stands for a digit: nothing else is left. digits: 0xFF for each of these. */
+static inline bool fits(uint64_t w, uint64_t digits)
+{
+    return !(w & ~(digits & 0x0F0F0F0F0F0F0F0FU)) && !((w + (digits & 0x0606060606060606U)) & 0xF0F0F0F0F0F0F0F0U);
+}
+
+/* "2024-05-01T12:00:00Z", of the dates that date() takes. */
 static bool date_time(struct cell c)
 {
-    return c.len == 20 && date(c.ptr) && c.ptr[10] == 'T' && two(c.ptr + 11) < 24 && c.ptr[13] == ':' &&
-           two(c.ptr + 14) < 60 && c.ptr[16] == ':' && two(c.ptr + 17) < 60 && c.ptr[19] == 'Z';
+    uint64_t day, hour, tail;
+    uint32_t last;
+
+    if (c.len != 20)
+        return false;
+    memcpy(&day, c.ptr, 8);
+    memcpy(&hour, c.ptr + 8, 8);
+    memcpy(&last, c.ptr + 16, 4);
+    day = le64toh(day) ^ 0x2D30302D30303030U; /* "0000-00-" */
+    hour = le64toh(hour) ^ 0x30303A3030543030U; /* "00T00:00" */
+    tail = le32toh(last) ^ 0x5A30303AU; /* ":00Z" */
+    return fits(day, 0x00FFFF00FFFFFFFFU) && fits(hour, 0xFFFF00FFFF00FFFFU) && fits(tail, 0x0000000000FFFF00U) &&
+           every_day(pair_at(day, 0), pair_at(day, 2), pair_at(day, 5), pair_at(hour, 0)) && pair_at(hour, 3) < 24 &&
+           pair_at(hour, 6) < 60 && pair_at(tail, 1) < 60;
 }
 
-/* Texts: in normal form C, LF for line ends, no trailing blanks. */
-static bool text(const struct quick_field *q, const struct source_field *sf, const struct csv_row *row,
-                 struct arena *a, struct cell *c)
+/* Texts: in normal form C, LF for line ends, no trailing blanks. easy: the row has only such. */
+static bool text(const struct quick_field *q, const struct source_field *sf, bool easy, struct arena *a,
+                 struct cell *c)
 {
     const char *why;
 
     if (c->len > q->max_octets)
         return false;
-    if (row->wide || row->several_lines) {
+    if (!easy) {
         bool plain = true;
 
         for (size_t i = 0; i < c->len && plain; i++)
@@ -302,14 +347,10 @@ static void remember(struct quick_field *q, struct cell raw, struct cell value)
     s->value_n = (uint8_t)value.len;
 }
 
-static const struct company *company_of(const struct source_quick *q, const struct source *s)
+static const struct company *company_of(const struct source_quick *q, struct cell raw)
 {
     const struct company *c;
-    struct cell raw;
 
-    if (s->company_column < 0)
-        return q->fixed_known ? &q->fixed : NULL;
-    raw = s->row.cells[s->company_column];
     if (!raw.len || raw.len > sizeof(c->raw))
         return NULL;
     c = &q->companies[slot_of(word_of(raw), raw.len, COMPANY_SLOTS)];
@@ -339,13 +380,13 @@ static void remember_company(struct source_quick *q, const struct source *s, con
 
 /* ---- rows ---- */
 
-static inline bool value_of(const struct quick_field *q, const struct source_field *sf,
-                            const struct canon_format *format, const struct csv_row *row, bool easy, struct arena *a,
-                            struct cell *ret, bool *ret_verbatim)
+static inline __attribute__((always_inline)) bool value_of(const struct quick_field *q, const struct source_field *sf,
+                                                           const struct canon_format *format, struct cell in,
+                                                           bool easy, struct arena *a, struct cell *ret,
+                                                           bool *ret_verbatim)
 {
-    const struct cell *in = &row->cells[q->column < 0 ? 0 : q->column];
-    struct cell c = { in->ptr, in->len };
-    const size_t len = in->len;
+    struct cell c = { in.ptr, in.len };
+    const size_t len = in.len;
 
     if (q->column < 0) {
         *ret = q->constant;
@@ -353,11 +394,11 @@ static inline bool value_of(const struct quick_field *q, const struct source_fie
         return q->constant_known;
     }
     if (!len) {
-        *ret = !in->ptr || q->empty_is_absent ? CELL_ABSENT : c;
-        return in->ptr ? q->empty_good : q->absent_good;
+        *ret = !in.ptr || q->empty_is_absent ? CELL_ABSENT : c;
+        return in.ptr ? q->empty_good : q->absent_good;
     }
-    if (q->shape == SHAPE_TEXT && easy && len <= q->max_octets && in->ptr[len - 1] != ' ') {
-        ret->ptr = in->ptr;
+    if (q->shape == SHAPE_TEXT && easy && len <= q->max_octets && in.ptr[len - 1] != ' ') {
+        ret->ptr = in.ptr;
         ret->len = len;
         return true;
     }
@@ -370,9 +411,9 @@ static inline bool value_of(const struct quick_field *q, const struct source_fie
     }
     switch (q->shape) {
     case SHAPE_TEXT:
-        *ret_verbatim = false;
-        if (!text(q, sf, row, a, &c))
+        if (!text(q, sf, easy, a, &c))
             return false;
+        *ret_verbatim = c.len == len && (c.ptr == in.ptr || !memcmp(c.ptr, in.ptr, len));
         break;
     case SHAPE_NUMBER:
         if (!number(q, &c))
@@ -406,7 +447,9 @@ bool source_quick_row(struct source_quick *q, const struct source *s, struct are
 
     if (!row->regular || row->n != q->header_n)
         return false;
-    company = company_of(q, s);
+    company = s->company_column >= 0 ? company_of(q, row->cells[s->company_column])
+              : q->fixed_known       ? &q->fixed
+                                     : NULL;
     if (!company)
         return false;
     *ret = (struct source_row){ .number = row->number,
@@ -421,13 +464,129 @@ bool source_quick_row(struct source_quick *q, const struct source *s, struct are
     }
     ret->quick = q->n <= 64;
     for (size_t i = 0; i < q->n; i++) {
+        const struct quick_field *f = &q->fields[i];
+        struct cell in = row->cells[f->column < 0 ? 0 : f->column];
         bool same = true;
 
-        if (!value_of(&q->fields[i], &s->fields[i], &s->format, row, easy, a, &values[i], &same))
+        if (!value_of(f, &s->fields[i], &s->format, in, easy, a, &values[i], &same))
             return false;
         verbatim |= (uint64_t)same << (i & 63);
     }
     ret->verbatim = verbatim;
+    return true;
+}
+
+/* A cell as it stands, without its quotes. False: there may be more quotes in it. */
+static inline bool plain_cell(const struct csv_plain *row, size_t column, struct cell *ret)
+{
+    uint32_t begin = csv_plain_begin(row, column);
+    const char *p = row->w + begin;
+    size_t n = row->end[column] - begin;
+
+    if (row->quoted >> column & 1) {
+        *ret = (struct cell){ p + 1, n - 2 };
+        return !(row->needed >> column & 1);
+    }
+    *ret = (struct cell){ n ? p : NULL, n };
+    return true;
+}
+
+/* Is there an octet from 0xCC on (perhaps not in normal form C) or a CR? Up to eight octets are looked at at a time. */
+static bool odd_text(const char *p, size_t n)
+{
+    const uint64_t ones = 0x0101010101010101U, high = ones << 7;
+    unsigned odd = 0;
+
+    for (; n >= 8; p += 8, n -= 8) {
+        uint64_t w, low7, cr;
+
+        memcpy(&w, p, 8);
+        low7 = w & ~high;
+        cr = w ^ ('\r' * ones);
+        if (((low7 + (0x80 - 0x4C) * ones) & w & high) || ((cr - ones) & ~cr & high))
+            return true;
+    }
+    for (; n; p++, n--)
+        odd |= (unsigned)((unsigned char)*p >= 0xCC) | (unsigned)(*p == '\r');
+    return odd;
+}
+
+/* A field that is no text without quotes: a number, a date, an element, a constant, a text in quotes; or an odd text. */
+static bool plain_value(const struct source *s, const struct quick_field *f, size_t i, const struct csv_plain *row,
+                        bool easy, struct arena *a, struct cell *ret, bool *ret_same)
+{
+    struct cell in = CELL_ABSENT;
+
+    if (f->column >= 0 && !plain_cell(row, (size_t)f->column, &in)) {
+        easy = easy || !odd_text(in.ptr, in.len);
+        /* Of a text with doubled quotes it is enough to know that it is short enough with them. */
+        if (memchr(in.ptr, csv_quote(s->csv), in.len) &&
+            (f->shape != SHAPE_TEXT || !easy || in.len > f->max_octets || in.ptr[in.len - 1] == ' '))
+            return false;
+    }
+    return value_of(f, &s->fields[i], &s->format, in, easy, a, ret, ret_same);
+}
+
+/* The bare texts of a row, but those in quotes: *ret_left has a bit for each that is not to go as it stands. False: one is not good. */
+static bool bare_texts(const struct source_quick *q, const struct csv_plain *row, bool easy, struct cell *values,
+                       uint64_t *ret_left)
+{
+    const char *const w = row->w;
+    const uint32_t *const end = row->end;
+    const uint64_t quoted = row->quoted;
+    uint64_t left = 0;
+
+    for (const struct bare_text *t = q->bare_texts, *last = t + q->n_bare; t < last; t++) {
+        size_t begin = end[t->column - 1] + 1, n = end[t->column] - begin;
+
+        if (values)
+            values[t->field] = (struct cell){ n ? w + begin : NULL, n };
+        if (quoted >> t->column & 1) {
+            left |= (uint64_t)1 << t->field;
+        } else if (!n) {
+            if (!q->fields[t->field].absent_good)
+                return false;
+        } else if (n > t->max_octets || w[begin + n - 1] == ' ') {
+            return false;
+        } else if (!easy && odd_text(w + begin, n)) {
+            left |= (uint64_t)1 << t->field;
+        }
+    }
+    *ret_left = left;
+    return true;
+}
+
+bool source_quick_plain(struct source_quick *q, const struct source *s, const struct csv_plain *row, struct arena *a,
+                        struct cell *values, struct quick_plain *ret)
+{
+    const struct company *company = q->fixed_known ? &q->fixed : NULL;
+    const bool easy = !row->wide && !row->several_lines; /* texts are in normal form, without CR */
+    struct cell in = CELL_ABSENT;
+    uint64_t left, same = ~(uint64_t)0;
+
+    if (row->n != q->header_n)
+        return false;
+    if (s->company_column >= 0)
+        company = plain_cell(row, (size_t)s->company_column, &in) ? company_of(q, in) : NULL;
+    if (!company)
+        return false;
+    ret->company = company->code;
+    ret->other_company = company->other;
+    if (company->other)
+        return true;
+    if (!bare_texts(q, row, easy, s->has_self ? values : NULL, &left))
+        return false;
+    for (size_t i = 0; i < q->n; i++) {
+        bool as_it_is = true;
+
+        if (q->bare & ~left & (uint64_t)1 << i)
+            continue;
+        if (!plain_value(s, &q->fields[i], i, row, easy, a, &values[i], &as_it_is))
+            return false;
+        if (!as_it_is)
+            same &= ~((uint64_t)1 << i);
+    }
+    ret->same = same;
     return true;
 }
 

@@ -15,6 +15,17 @@ struct source_quick *source_quick_new(const struct source *s, size_t header_n);
 void source_quick_free(struct source_quick *q);
 /* The row that the source read last; false = not recognised. ret->values in `a` or in the reader's memory. */
 bool source_quick_row(struct source_quick *q, const struct source *s, struct arena *a, struct source_row *ret);
+/*
+ * The same for a row of which no cells were made: its values (of the source's fields; such as stand in quotes and need them are not
+ * told exactly), a bit each whether they stand there as they are, and its company. Of sources with at most 64 fields and columns.
+ */
+struct quick_plain {
+    uint64_t same;
+    const char *company;
+    bool other_company; /* out of scope: there are no values */
+};
+bool source_quick_plain(struct source_quick *q, const struct source *s, const struct csv_plain *row, struct arena *a,
+                        struct cell *values, struct quick_plain *ret);
 /* A row that was looked at in full and not rejected. */
 void source_quick_learn(struct source_quick *q, const struct source *s, const struct source_row *r);
 

@@ -57,18 +57,18 @@ static struct run_line *add_line(struct piece *p)
 }
 
 /* Index of the company in the piece's list, COMPANIES = there are too many. */
-static size_t company_index(struct piece *p, struct cell company)
+static size_t company_index(struct piece *p, const char *company)
 {
     size_t i = p->n ? p->lines[p->n - 1].company : 0; /* mostly that of the row before */
 
-    if (i < p->n_companies && cell_is(company, p->companies[i]))
+    if (i < p->n_companies && !strcmp(company, p->companies[i]))
         return i;
     for (i = 0; i < p->n_companies; i++)
-        if (cell_is(company, p->companies[i]))
+        if (!strcmp(company, p->companies[i]))
             return i;
-    if (i == COMPANIES || company.len >= COMPANY_OCTETS)
+    if (i == COMPANIES || strlen(company) >= COMPANY_OCTETS)
         return COMPANIES;
-    snprintf(p->companies[i], COMPANY_OCTETS, CELL_FMT, CELL_ARG(company));
+    strcpy(p->companies[i], company);
     p->n_companies++;
     return i;
 }
@@ -83,11 +83,35 @@ static enum run_kind make_row(struct piece *p, struct run_line *l, const struct 
         return RUN_OTHER_COMPANY;
     if (r->verdict != SOURCE_GOOD || package_second_pass(&p->src, r))
         return RUN_ROW;
-    company = company_index(p, r->company);
+    company = company_index(p, cell_cstr(&p->row, r->company));
     if (company == COMPANIES || package_data_row(p->data, &p->form, &p->src, r, &p->row, &field, &why))
         return RUN_ROW; /* that the format cannot carry it is the owner's to tell */
     l->company = (uint8_t)company;
     return RUN_MADE;
+}
+
+/* The same without making cells, where the row is plain and known to be good. */
+static bool copy_row(struct piece *p, struct run_line *l, const struct csv_plain *row)
+{
+    struct source *s = &p->src;
+    struct quick_plain q;
+    struct cell values[64];
+    struct source_row r = { .values = values };
+    size_t company;
+
+    if (!s->quick || !package_copies(&p->form, p->data, row) ||
+        !source_quick_plain(s->quick, s, row, &p->row, values, &q))
+        return false;
+    if (q.other_company) {
+        l->kind = RUN_OTHER_COMPANY;
+        return true;
+    }
+    company = company_index(p, q.company);
+    if (company == COMPANIES || package_second_pass(s, &r) || !package_copy(p->data, &p->form, row, values, q.same))
+        return false;
+    l->company = (uint8_t)company;
+    l->kind = RUN_MADE;
+    return true;
 }
 
 static void make_piece(struct work *w, int thread)
@@ -104,17 +128,27 @@ static void make_piece(struct work *w, int thread)
     csv_part(s->csv, p->text.buf, p->text.len, (struct csv_place){ 0, 1, 1 });
     for (;;) {
         struct run_line *l = add_line(p);
+        struct csv_plain plain;
 
         arena_reset(&p->row);
-        BUG_IF(source_next(s, &p->row, &r, &more, NULL), "an error of a file where none is read");
-        if (!more)
-            break;
-        *l = (struct run_line){ .offset = (uint32_t)r.offset, .line = (uint32_t)(r.line - 1) };
-        if (s->row.fault == CSV_OPEN_QUOTE && !p->last) {
-            p->open_end = true;
-            break;
+        if (csv_next_plain(s->csv, &plain)) {
+            *l = (struct run_line){ .offset = (uint32_t)plain.offset, .line = (uint32_t)(plain.line - 1) };
+            if (!copy_row(p, l, &plain)) {
+                csv_plain_row(s->csv, &plain, &s->row);
+                source_look(s, &p->row, &r);
+                l->kind = (uint8_t)make_row(p, l, &r);
+            }
+        } else {
+            BUG_IF(source_next(s, &p->row, &r, &more, NULL), "an error of a file where none is read");
+            if (!more)
+                break;
+            *l = (struct run_line){ .offset = (uint32_t)r.offset, .line = (uint32_t)(r.line - 1) };
+            if (s->row.fault == CSV_OPEN_QUOTE && !p->last) {
+                p->open_end = true;
+                break;
+            }
+            l->kind = (uint8_t)make_row(p, l, &r);
         }
-        l->kind = (uint8_t)make_row(p, l, &r);
         p->made[p->n++] = (struct dmf_made){ p->data->out.len, p->data->qualified };
     }
     p->physical_lines = csv_here(s->csv).line - 1;

@@ -346,8 +346,8 @@ static enum ec read_whole(struct worker *w, const struct chunk *c, struct err *r
             break;
         }
         side_worker_row(w->side[c->input], &row, &side);
-        if (row.regular && row.begin) /* up to CR or LF, and the LF of a CRLF */
-            octets = (uint64_t)(row.begin[row.n] - row.begin[0]) + (row.begin[row.n][-1] == '\r');
+        if (row.regular && row.plain)
+            octets = row.plain->octets;
         rc = count_and_give(w, c->input, &side, row.line, row.offset, octets, reterr);
         if (!rc && !(row.number & 4095) && stop_requested())
             rc = err_set(reterr, EC_STOPPED, "stopped while reading '%s'", in->path);

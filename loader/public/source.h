@@ -64,7 +64,7 @@ struct source_row {
     struct cell raw_text; /* the row's text, only when the CSV could not be read */
     struct cell key; /* readable key, absent when it could not be made */
     enum source_verdict verdict;
-    /* Values-only rows: a bit per value, whether it is the cell as it stands in the file (source->row.begin). Only where quick
+    /* Values-only rows: a bit per value, whether it is the cell as it stands in the file (source->row.plain). Only where quick
      * is set, and of sources with at most 64 fields. */
     uint64_t verbatim;
     bool quick;
@@ -82,6 +82,8 @@ void source_values_only(struct source *s);
 /* The same, but with the canonical cells of the bound fields that are `wanted` (the key's among them) and with the key. */
 void source_some_canonical(struct source *s, const bool *wanted);
 void source_whole(struct source *s, struct arena *a, struct source_row *ret);
+/* What source_next() does with the row in s->row when it is read. */
+void source_look(struct source *s, struct arena *a, struct source_row *ret);
 enum ec source_seek(struct source *s, uint64_t number, uint64_t line, uint64_t offset, struct err *reterr);
 
 /*

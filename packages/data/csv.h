@@ -48,9 +48,23 @@ struct csv_row {
     bool several_lines; /* regular rows: a line end stands in a cell */
     /* Regular rows: of the first 64 cells, a bit each, whether it stood in quotes, and whether what it holds needs them. */
     uint64_t quoted, needed;
-    /* Regular rows of csv_next_borrowed(): cell i as it stands in the file, quotes included, is [begin[i], begin[i + 1] - 1). */
-    const char *const *begin;
+    const struct csv_plain *plain; /* regular rows of csv_next_borrowed(): the row as it stands; else NULL */
 };
+/* A regular row as it stands in the reader's memory. */
+struct csv_plain {
+    const char *w;
+    const uint32_t *end; /* n; cell i, quotes included, is [w + csv_plain_begin(row, i), w + end[i]) */
+    uint32_t begin;
+    uint32_t octets; /* with the line end */
+    size_t n;
+    uint64_t quoted, needed; /* as above */
+    bool high, wide, several_lines;
+    uint64_t offset, line, number;
+};
+static inline uint32_t csv_plain_begin(const struct csv_plain *p, size_t cell)
+{
+    return cell ? p->end[cell - 1] + 1 : p->begin;
+}
 struct csv_reader;
 
 /* Opens and reads the header row (names in *ret_header, owned by the reader). header_n 0 = file without any row. */
@@ -73,6 +87,12 @@ enum ec csv_next(struct csv_reader *r, struct arena *a, struct csv_row *ret, boo
 /* The same, but cells of a regular row stand in the reader's own memory, until the next call on the reader. */
 enum ec csv_next_borrowed(struct csv_reader *r, struct arena *a, struct csv_row *ret, bool *ret_more,
                           struct err *reterr);
+/*
+ * The same in two steps, for who rarely needs cells: false, and nothing read, where the next row is not seen to be regular; then the
+ * row as csv_next_borrowed() would have given it.
+ */
+bool csv_next_plain(struct csv_reader *r, struct csv_plain *ret);
+void csv_plain_row(struct csv_reader *r, const struct csv_plain *plain, struct csv_row *ret);
 /* Continue at a row whose offset, line and number were returned before (plain files only: EC_STATE on .zst). */
 enum ec csv_seek(struct csv_reader *r, uint64_t offset, uint64_t line, uint64_t number, struct err *reterr);
 /* Where the next row is looked for. */

@@ -306,7 +306,7 @@ static bool needs_quotes(const struct csv_fast *f, size_t begin, size_t end)
 }
 
 /* Cells in quotes up to the octet `lf`. */
-static void note_quoted(struct csv_fast *f, size_t lf, struct csv_fast_row *ret)
+static void note_quoted(struct csv_fast *f, size_t lf, struct csv_plain *ret)
 {
     size_t i = 0;
 
@@ -322,16 +322,19 @@ static void note_quoted(struct csv_fast *f, size_t lf, struct csv_fast_row *ret)
     }
 }
 
-static void note_lines(struct csv_fast *f, const char *w, size_t lf, struct csv_fast_row *ret)
+static uint32_t inner_lines(struct csv_fast *f, const char *w, size_t lf)
 {
+    uint32_t lines = 0;
+
     for (; f->next_inner < f->n_inner && f->inner[f->next_inner] < lf; f->next_inner++) {
         size_t at = f->inner[f->next_inner];
 
-        ret->lines += w[at] == '\n' ? w[at - 1] != '\r' : 1; /* a quote stands before it at least */
+        lines += w[at] == '\n' ? w[at - 1] != '\r' : 1; /* a quote stands before it at least */
     }
+    return lines;
 }
 
-static void note_high(const struct csv_fast *f, size_t begin, size_t end, struct csv_fast_row *ret)
+static void note_high(const struct csv_fast *f, size_t begin, size_t end, struct csv_plain *ret)
 {
     uint64_t high = 0, wide = 0;
 
@@ -348,6 +351,7 @@ static void note_high(const struct csv_fast *f, size_t begin, size_t end, struct
 /* The next row of the window. False: it has no end there, or is not ours (*ret_ours). */
 static bool split(struct csv_fast *f, const char *w, size_t max, struct csv_fast_row *ret, bool *ret_ours)
 {
+    struct csv_plain *row = &ret->plain;
     const struct csv_end *e = &f->ends[f->next];
     size_t first = f->next ? e[-1].cells : 0, begin = f->next ? (size_t)e[-1].lf + 1 : 0;
 
@@ -357,20 +361,18 @@ static bool split(struct csv_fast *f, const char *w, size_t max, struct csv_fast
     *ret_ours = e->lf < f->spoiled && e->lf + 1 - begin <= max;
     if (!*ret_ours)
         return false;
-    *ret = (struct csv_fast_row){ .w = w,
-                                  .end = f->at + first,
-                                  .begin = (uint32_t)begin,
-                                  .n = e->cells - first,
-                                  .octets = e->lf + 1 - begin,
-                                  .lines = 1 };
-    if (ret->n == 1 && ret->end[0] == begin)
-        ret->n = 0;
+    *row = (struct csv_plain){ .w = w, .end = f->at + first, .begin = (uint32_t)begin, .n = e->cells - first };
+    row->octets = (uint32_t)(e->lf + 1 - begin);
+    ret->lines = 1;
+    if (row->n == 1 && row->end[0] == begin)
+        row->n = 0;
     if (f->next_open < f->n_opens)
-        note_quoted(f, e->lf, ret);
+        note_quoted(f, e->lf, row);
     if (f->next_inner < f->n_inner)
-        note_lines(f, w, e->lf, ret);
+        ret->lines += inner_lines(f, w, e->lf);
+    row->several_lines = ret->lines > 1;
     if (f->any_high)
-        note_high(f, begin, e->lf, ret);
+        note_high(f, begin, e->lf, row);
     f->next++;
     return true;
 }
@@ -425,25 +427,22 @@ static struct cell unquote(struct csv_fast *f, const char *p, size_t n)
     return (struct cell){ f->scratch.buf + begin, f->scratch.len - begin };
 }
 
-void csv_fast_cells(struct csv_fast *f, const struct csv_fast_row *row)
+void csv_fast_cells(struct csv_fast *f, const struct csv_plain *row)
 {
     const char *p = row->w + row->begin;
 
-    if (f->cells_cap < row->n + 1) {
+    if (f->cells_cap < row->n) {
         f->cells_cap = row->n * 2 + 64;
         f->cells = xrealloc(f->cells, f->cells_cap * sizeof(*f->cells));
-        f->begin = xrealloc(f->begin, f->cells_cap * sizeof(*f->begin));
     }
     strbuf_reset(&f->scratch);
-    strbuf_reserve(&f->scratch, row->octets);
+    strbuf_reserve(&f->scratch, row->end[row->n - 1] - row->begin);
     for (size_t i = 0; i < row->n; i++) {
         size_t n = (size_t)(row->w + row->end[i] - p);
 
-        f->begin[i] = p;
         f->cells[i] = !n ? CELL_ABSENT : *p == f->quote ? unquote(f, p, n) : (struct cell){ p, n };
         p += n + 1;
     }
-    f->begin[row->n] = p;
 }
 
 void csv_fast_release(struct csv_fast *f)
@@ -454,7 +453,6 @@ void csv_fast_release(struct csv_fast *f)
     free(f->ends);
     free(f->masks);
     free(f->cells);
-    free(f->begin);
     strbuf_release(&f->scratch);
     *f = (struct csv_fast){ 0 };
 }

@@ -7,6 +7,7 @@
 #ifndef DATA_CSV_FAST_H
 #define DATA_CSV_FAST_H
 
+#include "data/csv.h"
 #include "data/csv_input.h"
 
 struct csv_masks { /* of 64 octets, a bit each */
@@ -34,25 +35,17 @@ struct csv_fast {
     size_t next, next_open, next_inner; /* of the next row */
     struct strbuf scratch; /* cells with doubled quotes */
     struct cell *cells;
-    const char **begin;
     size_t cells_cap;
 };
 struct csv_fast_row {
-    const char *w; /* cell i is [w + (i ? end[i - 1] + 1 : begin), w + end[i]), quotes included */
-    const uint32_t *end;
-    uint32_t begin;
-    size_t n; /* 0 = a blank line */
-    size_t octets; /* with the line end */
+    struct csv_plain plain; /* n 0 = a blank line; offset, line and number are the caller's */
     uint32_t lines; /* physical lines that it takes */
-    uint64_t quoted,
-        needed; /* of the first 64 cells, a bit each: it stood in quotes; and had to, for what it holds */
-    bool high, wide; /* some octet is from 0x80, 0xCC on */
 };
 /* The row at offset `at`, of at most max octets. False: not for us (no error), or *ret_rc is an error. */
 bool csv_fast_row(struct csv_fast *f, struct csv_input *in, uint64_t at, size_t max, struct csv_fast_row *ret,
                   enum ec *ret_rc, struct err *reterr);
-/* Its cells without quotes, in f->cells, and where each begins with them, in f->begin (n + 1); until the next call. */
-void csv_fast_cells(struct csv_fast *f, const struct csv_fast_row *row);
+/* Its cells without quotes, in f->cells, until the next call. */
+void csv_fast_cells(struct csv_fast *f, const struct csv_plain *row);
 void csv_fast_release(struct csv_fast *f);
 
 #endif

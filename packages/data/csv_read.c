@@ -23,6 +23,7 @@ struct csv_reader {
     bool done; /* libcsv has reported the end of a row with cells */
     struct strbuf utf8; /* the row's lines transcoded, when the file is not UTF-8 */
     struct csv_fast fast;
+    struct csv_fast_row quick; /* its row given last */
     struct arena own;
     struct cell *header;
     size_t header_n;
@@ -247,40 +248,52 @@ static enum ec too_long(struct csv_reader *r, struct span *s, struct arena *a, s
     return rc;
 }
 
-/* A row of the quick reader, in `a` unless borrowed; *ret_there false: libcsv is to read it. */
-static enum ec quick_row(struct csv_reader *r, struct arena *a, bool borrowed, struct csv_row *ret, bool *ret_there,
-                         struct err *reterr)
+/* The next row, if it is one of the quick reader; it is then passed. */
+static bool next_plain(struct csv_reader *r, struct csv_fast_row *ret, enum ec *ret_rc, struct err *reterr)
+{
+    *ret_rc = EC_OK;
+    if (r->dialect.only_libcsv || transcoded(r))
+        return false;
+    while (csv_fast_row(&r->fast, &r->in, r->at, r->dialect.max_row_octets, ret, ret_rc, reterr)) {
+        ret->plain.offset = r->at;
+        ret->plain.line = r->line;
+        r->at += ret->plain.octets;
+        r->line += ret->lines;
+        if (!ret->plain.n) /* a blank line */
+            continue;
+        ret->plain.number = ++r->number;
+        return true;
+    }
+    return false;
+}
+
+void csv_plain_row(struct csv_reader *r, const struct csv_plain *plain, struct csv_row *ret)
+{
+    csv_fast_cells(&r->fast, plain);
+    *ret = (struct csv_row){ .cells = r->fast.cells,
+                             .n = plain->n,
+                             .offset = plain->offset,
+                             .line = plain->line,
+                             .number = plain->number,
+                             .regular = true,
+                             .high = plain->high,
+                             .wide = plain->wide,
+                             .several_lines = plain->several_lines,
+                             .quoted = plain->quoted,
+                             .needed = plain->needed,
+                             .plain = plain };
+}
+
+bool csv_next_plain(struct csv_reader *r, struct csv_plain *ret)
 {
     struct csv_fast_row f;
-    enum ec rc = EC_OK;
+    enum ec rc;
 
-    *ret_there = false;
-    if (r->dialect.only_libcsv || transcoded(r))
-        return EC_OK;
-    while (csv_fast_row(&r->fast, &r->in, r->at, r->dialect.max_row_octets, &f, &rc, reterr)) {
-        *ret = (struct csv_row){ .offset = r->at,
-                                 .line = r->line,
-                                 .regular = true,
-                                 .high = f.high,
-                                 .wide = f.wide,
-                                 .several_lines = f.lines > 1,
-                                 .quoted = f.quoted,
-                                 .needed = f.needed };
-        r->at += f.octets;
-        r->line += f.lines;
-        if (!f.n) /* a blank line */
-            continue;
-        csv_fast_cells(&r->fast, &f);
-        ret->cells = r->fast.cells;
-        ret->n = f.n;
-        if (borrowed)
-            ret->begin = r->fast.begin;
-        else
-            copy_cells(a, f.octets, ret);
-        *ret_there = true;
-        break;
-    }
-    return rc;
+    /* Where more had to be read, an error would come again from who reads the row in the other way. */
+    if (!r->in.borrowed || !next_plain(r, &f, &rc, NULL))
+        return false;
+    *ret = f.plain;
+    return true;
 }
 
 /* Reads one row through libcsv. *ret_more false = the file has ended. */
@@ -440,9 +453,19 @@ const struct cell *csv_header(const struct csv_reader *r, size_t *ret_n)
 static enum ec next_row(struct csv_reader *r, struct arena *a, bool borrowed, struct csv_row *ret, bool *ret_more,
                         struct err *reterr)
 {
-    enum ec rc = quick_row(r, a, borrowed, ret, ret_more, reterr);
+    enum ec rc;
 
-    if (!rc && !*ret_more)
+    *ret_more = false;
+    if (next_plain(r, &r->quick, &rc, reterr)) {
+        csv_plain_row(r, &r->quick.plain, ret);
+        if (!borrowed) {
+            copy_cells(a, r->quick.plain.octets, ret);
+            ret->plain = NULL;
+        }
+        *ret_more = true;
+        return EC_OK;
+    }
+    if (!rc)
         rc = read_row(r, a, ret, ret_more, reterr);
     if (!rc && *ret_more)
         ret->number = ++r->number;

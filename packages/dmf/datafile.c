@@ -251,20 +251,17 @@ static enum ec whole_row(struct dmf_data *r, const struct cell *cells, const siz
     return dmf_data_add(r, in_order, datetime, ret_field, reterr);
 }
 
-enum ec dmf_data_verbatim(struct dmf_data *r, const struct cell *cells, const size_t *index,
-                          const struct dmf_verbatim *v, size_t *ret_field, struct err *reterr)
+bool dmf_data_copy(struct dmf_data *r, const struct cell *cells, const size_t *index, const struct dmf_verbatim *v)
 {
     const struct dmf_entity *e = r->e;
+    const struct csv_plain *row = v->row;
     const bool quotes_travel = r->format.doubled_quotes && r->format.qualifier;
     const uint64_t copied = v->same & ~v->datetime & ~(quotes_travel ? 0 : v->quoted);
     struct strbuf *out = r->format.utf16 ? &r->text : &r->out;
     uint64_t qualified = copied & v->quoted;
-    size_t most = 2 * v->octets + 8 * e->n + 16, before;
-    const char *why = NULL;
+    size_t most = 2 * (row->end[row->n - 1] - row->begin) + 8 * e->n + 16, before;
     char *o;
 
-    if (r->format.kind != DMF_CSV || r->generated)
-        return whole_row(r, cells, index, v, ret_field, reterr);
     for (uint64_t bits = ~copied & (e->n < 64 ? ((uint64_t)1 << e->n) - 1 : ~(uint64_t)0); bits; bits &= bits - 1)
         most += 2 * cells[index[__builtin_ctzll(bits)]].len;
     if (r->format.utf16)
@@ -272,41 +269,49 @@ enum ec dmf_data_verbatim(struct dmf_data *r, const struct cell *cells, const si
     before = out->len;
     strbuf_reserve(out, most);
     o = out->buf + before;
-    for (size_t i = 0; i < e->n && !why; i++) {
-        const struct cell c = cells[index[i]];
-
+    for (size_t i = 0; i < e->n; i++) {
         if (i)
             *o++ = r->format.delimiter;
         if (copied >> i & 1) { /* and the fields behind it, as long as they stand there side by side */
-            int from = v->columns[i];
+            size_t from = (size_t)v->columns[i];
+            uint32_t begin = csv_plain_begin(row, from);
             uint64_t more = i < 63 ? ~((copied & v->adjacent) >> (i + 1)) : ~(uint64_t)0;
             size_t n = more ? (size_t)__builtin_ctzll(more) : 63 - i;
 
             n = n < e->n - i - 1 ? n : e->n - i - 1;
-            o = put(o, v->begin[from], (size_t)(v->begin[from + (int)n + 1] - 1 - v->begin[from]));
+            o = put(o, row->w + begin, row->end[from + n] - begin);
             i += n;
-        } else if ((v->same & v->datetime) >> i & 1 && c.len == 20) { /* "2024-05-01T12:00:00Z" */
-            o = put(o, c.ptr, 19);
+        } else if ((v->same & v->datetime) >> i & 1 && cells[index[i]].len == 20) { /* "2024-05-01T12:00:00Z" */
+            o = put(o, cells[index[i]].ptr, 19);
             o[-9] = ' ';
         } else {
             bool quoted = false;
 
-            *ret_field = i;
-            why = csv_cell(r, &o, c, v->datetime >> i & 1, &quoted);
+            if (csv_cell(r, &o, cells[index[i]], v->datetime >> i & 1, &quoted))
+                goto refused;
             qualified |= (uint64_t)quoted << i;
         }
     }
-    if (why || o == out->buf + before) { /* refused, or a blank line */
-        out->buf[before] = 0;
-        return whole_row(r, cells, index, v, ret_field, reterr);
-    }
+    if (o == out->buf + before) /* a blank line */
+        goto refused;
     r->qualified = qualified;
-    o = put(o, r->end, strlen(r->end));
+    o = put(o, r->end, r->end_n);
     *o = 0;
     out->len = (size_t)(o - out->buf);
     if (r->format.utf16)
         widen(&r->out, r->text.buf, r->text.len);
-    return EC_OK;
+    return true;
+refused:
+    out->buf[before] = 0;
+    return false;
+}
+
+enum ec dmf_data_verbatim(struct dmf_data *r, const struct cell *cells, const size_t *index,
+                          const struct dmf_verbatim *v, size_t *ret_field, struct err *reterr)
+{
+    if (r->format.kind == DMF_CSV && !r->generated && dmf_data_copy(r, cells, index, v))
+        return EC_OK;
+    return whole_row(r, cells, index, v, ret_field, reterr);
 }
 
 static const char *xml_row(struct dmf_data *r, const struct cell *cells, size_t *ret_field)
@@ -418,6 +423,7 @@ enum ec dmf_data_new(const struct dmf_entity *e, const struct dmf_format *f, str
     r->e = e;
     r->format = *f;
     r->end = f->row_end && *f->row_end ? f->row_end : "\r\n";
+    r->end_n = strlen(r->end);
     csv_classify(f, r->class);
     for (size_t i = 0; i < e->n; i++)
         r->generated |= e->fields[i].auto_generated;

@@ -7,6 +7,7 @@
 #define DMF_DATAFILE_H
 
 #include "base/strbuf.h"
+#include "data/csv.h"
 #include "dmf/dmf.h"
 
 struct dmf_data {
@@ -14,6 +15,7 @@ struct dmf_data {
     struct dmf_format format;
     unsigned char class[256]; /* what is special about an octet of a CSV cell */
     const char *end; /* of a row */
+    size_t end_n;
     char *element; /* XML: name of a row */
     bool generated; /* some field comes from a number sequence */
     struct strbuf text; /* one row, UTF-8 */
@@ -46,15 +48,16 @@ struct dmf_verbatim {
     const int *columns; /* per field of the entity: its column in that row, -1 = it has none */
     uint64_t adjacent; /* per field, a bit each: its column is the one behind that of the field before */
     uint64_t datetime; /* per field: a date-time */
-    /* of the row */
-    const char *const *begin; /* column c of that row is [begin[c], begin[c + 1] - 1), qualifiers included */
-    size_t octets; /* from begin[0] to the end of the row */
+    const struct csv_plain *row;
     uint64_t same; /* per field: it goes as it stands there */
     uint64_t quoted; /* per field: it stands in qualifiers there */
 };
 /* index[i]: where in `cells` field i of the entity is. */
 enum ec dmf_data_verbatim(struct dmf_data *r, const struct cell *cells, const size_t *index,
                           const struct dmf_verbatim *v, size_t *ret_field, struct err *reterr);
+/* The same, for CSV formats; false: nothing was added, the row is to go the general way. Of cells that stand in qualifiers and need
+ * them, only such as are the same are looked at in the row, not in `cells`. */
+bool dmf_data_copy(struct dmf_data *r, const struct cell *cells, const size_t *index, const struct dmf_verbatim *v);
 /* Why no row of this format can hold the text ("the text qualifier of the CSV format"), NULL = it can. */
 const char *dmf_cell_refused(const struct dmf_format *f, struct cell c);
 

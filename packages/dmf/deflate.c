@@ -61,7 +61,8 @@ static void squeezer_begin(struct squeezer *q, bool isal)
     q->isal = isal;
 #ifdef HAVE_ISAL
     if (isal) {
-        q->level_buf = xmalloc(ISAL_DEF_LVL1_DEFAULT);
+        /* Zeros: what ISA-L does not set in there finds its way into the headers of blocks. */
+        q->level_buf = xcalloc(1, ISAL_DEF_LVL1_DEFAULT);
         return;
     }
 #endif

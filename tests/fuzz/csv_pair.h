@@ -29,9 +29,9 @@ static bool csv_traits_hold(const struct csv_row *row, char delimiter, char quot
 
         if (needed != special || (needed && !quoted) || (c.ptr && !c.len && !quoted))
             return false;
-        if (row->begin) { /* as it stands in the file */
-            const char *p = row->begin[i];
-            size_t n = (size_t)(row->begin[i + 1] - 1 - p);
+        if (row->plain) { /* as it stands in the file */
+            const char *p = row->plain->w + csv_plain_begin(row->plain, i);
+            size_t n = (size_t)(row->plain->w + row->plain->end[i] - p);
 
             if (quoted ? n < c.len + 2 || *p != quote : n != c.len || (n && memcmp(p, c.ptr, n) != 0))
                 return false;
