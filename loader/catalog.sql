@@ -50,6 +50,13 @@ create table activity(                      -- what each command that asked the 
 );
 create index activity_time on activity(started_at);
 
+-- written by sync/hook.c
+create table announced(                     -- the verdict that on_change was told last
+  alias   text primary key,
+  verdict text not null,
+  at      text not null
+) without rowid;
+
 -- written by sync/gate.c
 create table gate(
   alias      text primary key,

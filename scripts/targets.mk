@@ -107,6 +107,12 @@ $(B)/bench_dv: $(B)/tests/data/bench_dv.o $(PKG) $(SQL_OBJ)
 	$(SAY)LD $@
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Preloaded by tests of what happens over weeks. Without the variant's own flags: it goes into whatever is tested.
+$(B)/clock_shift.so: tests/data/clock_shift.c $(B)/flags
+	@mkdir -p $(@D)
+	$(SAY)LD $@
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared -o $@ $< -ldl
+
 clean:
 	rm -rf build
 

@@ -24,11 +24,12 @@ void activity_store(struct app *app)
         return;
     clock_format_utc(app->began_ms, began);
     clock_format_utc(clock_utc_ms(), now);
-    q = store_query(app->work,
-                    "insert into activity(command, started_at, ended_at, status, fno_calls, dataverse_calls, "
-                    "fno_retries, dataverse_retries, fno_throttled, dataverse_throttled, fno_waited_ms, "
-                    "dataverse_waited_ms, fno_octets, dataverse_octets) values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-                    "?10, ?11, ?12, ?13, ?14)");
+    q = store_query(
+        app->work,
+        "insert or replace into activity(command, started_at, ended_at, status, fno_calls, dataverse_calls, "
+        "fno_retries, dataverse_retries, fno_throttled, dataverse_throttled, fno_waited_ms, "
+        "dataverse_waited_ms, fno_octets, dataverse_octets, id) values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12, ?13, ?14, ?15)");
     query_str(q, 1, app->command->name);
     query_str(q, 2, began);
     query_str(q, 3, now);
@@ -40,6 +41,12 @@ void activity_store(struct app *app)
         query_int(q, 11 + i, (int64_t)n[i].waited_ms);
         query_int(q, 13 + i, (int64_t)(n[i].sent_octets + n[i].got_octets));
     }
-    if (query_run(q, &e))
+    if (app->activity)
+        query_int(q, 15, app->activity);
+    else
+        query_null(q, 15);
+    if (!query_run(q, &e))
+        app->activity = app->activity ? app->activity : store_last_id(app->work);
+    else
         log_warn("run", "the costs of this command are not on record: %s", e.msg);
 }

@@ -5,7 +5,7 @@
 #include "cli/command.h"
 
 /*
- * At the end of a command that holds the lock, before its clients are closed: one row. What cannot be stored is logged, never an
+ * At the end of a command that holds the lock, before its clients are closed: one row; called earlier as well, the same row. What cannot be stored is logged, never an
  * error: the command's own result stands already.
  */
 void activity_store(struct app *app);

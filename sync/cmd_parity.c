@@ -4,6 +4,7 @@
 #include "data/sign.h"
 #include "sync/certificate.h"
 #include "sync/file_snapshot.h"
+#include "sync/night.h"
 #include "sync/report.h"
 #include "sync/sides.h"
 #include "sync/sync_commands.h"
@@ -91,6 +92,7 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
     struct json *list;
     struct certificate *cert = NULL;
     struct arena own = { 0 };
+    struct night night;
     const char *path = NULL, *key = NULL;
     int64_t recheck;
     bool files = sides_given(app);
@@ -116,6 +118,7 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
         rc = dict_open(p, &d, reterr);
     t = table_new(&app->out, HEADERS, COUNT(HEADERS), "lrrrrrrrrl");
     list = out_array(&app->out, NULL, "maps");
+    night_begin(&night, app, p ? p->n : 0);
     for (size_t i = 0; !rc && i < p->n; i++) {
         struct map_ctx *m = &p->maps[i];
         struct arena a = { 0 };
@@ -128,6 +131,8 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
                                                   : compare_map(m, d, (uint64_t)recheck, &a, &c, reterr);
         if (!rc && !files) /* one over files is as of the files */
             rc = verdict_store(m, 0, c.verdict, &c.diff, NULL, reterr);
+        if (!rc && !files)
+            rc = night_after(&night, m, d, (uint64_t)recheck, &a, &c, reterr);
         if (!rc)
             rc = verdict_output(m, list, c.verdict, &c.diff, c.checked_at, reterr);
         if (!rc)
@@ -149,7 +154,8 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
     if (!rc && cert)
         rc = finish_certificate(app, cert, path, key, reterr);
     certificate_free(cert);
-    if (!rc && option_value(app, "--report"))
+    night_end(&night, rc, !files);
+    if (!rc && files && option_value(app, "--report"))
         rc = report_write(app, option_value(app, "--report"), REPORT_DAYS, reterr);
     arena_release(&own);
     dict_close(d);

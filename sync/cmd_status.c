@@ -1,4 +1,4 @@
-/* cmd_status.c -- status and history: read-only, safe beside a working command. */
+/* cmd_status.c -- status: read-only, safe beside a working command. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "loader/public/pair.h"
@@ -262,44 +262,4 @@ enum ec cmd_status(struct app *app, struct err *reterr)
     if (!rc)
         rc = gates(app, reterr);
     return rc ? rc : waiting(app, reterr);
-}
-
-enum ec cmd_history(struct app *app, struct err *reterr)
-{
-    struct json *runs = out_array(&app->out, NULL, "runs"), *verdicts = out_array(&app->out, NULL, "verdicts");
-    struct query *q;
-    enum ec rc;
-
-    if (!app->work)
-        return EC_OK;
-    q = store_query(app->work,
-                    "select id, kind, command, state, started_at, coalesce(ended_at, '') from run order by id");
-    while (query_step(q)) {
-        struct json *v = out_object(&app->out, runs, NULL);
-
-        out_int(&app->out, v, "id", query_get_int(q, 0));
-        out_cell(&app->out, v, "kind", query_get_cell(q, 1));
-        out_cell(&app->out, v, "state", query_get_cell(q, 3));
-        out_cell(&app->out, v, "started_at", query_get_cell(q, 4));
-        out_cell(&app->out, v, "ended_at", query_get_cell(q, 5));
-        out_line(&app->out, "%s  run %lld  %s  %s  %s", query_get_str(q, 4), (long long)query_get_int(q, 0),
-                 query_get_str(q, 1), query_get_str(q, 3), query_get_str(q, 5));
-    }
-    rc = query_done(q, reterr);
-    if (rc)
-        return rc;
-    q = store_query(app->work, "select checked_at, alias, verdict, json_extract(data, '$.equal'), json_extract(data, "
-                               "'$.keys') from verdict order by id");
-    while (query_step(q)) {
-        struct json *v = out_object(&app->out, verdicts, NULL);
-
-        out_cell(&app->out, v, "checked_at", query_get_cell(q, 0));
-        out_cell(&app->out, v, "map", query_get_cell(q, 1));
-        out_cell(&app->out, v, "verdict", query_get_cell(q, 2));
-        out_int(&app->out, v, "equal", query_get_int(q, 3));
-        out_int(&app->out, v, "keys", query_get_int(q, 4));
-        out_line(&app->out, "%s  %s  %s  %lld of %lld keys equal", query_get_str(q, 0), query_get_str(q, 1),
-                 query_get_str(q, 2), (long long)query_get_int(q, 3), (long long)query_get_int(q, 4));
-    }
-    return query_done(q, reterr);
 }

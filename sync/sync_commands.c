@@ -37,11 +37,12 @@ static const struct option_def PARITY_OPTIONS[] = {
     SIDES_OPTIONS,
     { "--incremental", NULL,
       "Dataverse by what changed since its last snapshot, whole every full_every; F&O is read whole" },
-    { "--report", "FILE", "write the page of `report` when it is done" },
     { "--certificate", "FILE", "write a signed certificate of what was compared (see certificate verify)" },
     { "--key", "FILE", "private key (PEM, Ed25519) that signs it; default certificate_key in [parity]" },
     { "--recheck", "N",
       "read up to N differing keys again on both sides before they count (default 1000, 0 = none)" },
+    { "--report", "FILE", "write the page of 'report' as well, instead of [parity] report" },
+    { "--metrics", "FILE", "write the numbers of 'metrics' as well, instead of [parity] metrics" },
     { 0 }
 };
 static const struct option_def SNAPSHOT_OPTIONS[] = {
@@ -101,6 +102,9 @@ static const struct option_def DOCTOR_OPTIONS[] = {
     { "--offline", NULL, "only what can be checked without the services" }, { 0 }
 };
 
+static const struct option_def HISTORY_OPTIONS[] = {
+    { "--days", "N", "only the last N days (default: all that is on record)" }, { 0 }
+};
 static const struct option_def REPORT_OPTIONS[] = {
     { "--days", "N", "days of history on the page (default 90, at most 400)" }, { 0 }
 };
@@ -379,10 +383,15 @@ const struct command SYNC_COMMANDS[] = {
       .run = cmd_status,
       .needs = NEED_WORKSPACE | NEED_STORE },
     { .name = "history",
-      .args = "",
-      .summary = "runs and verdicts of this workspace",
+      .args = "[MAP]",
+      .summary = "runs and verdicts over time, and each map's trend (safe at any time)",
       .run = cmd_history,
-      .needs = NEED_WORKSPACE | NEED_STORE },
+      .needs = NEED_WORKSPACE | NEED_STORE,
+      .options = HISTORY_OPTIONS,
+      .details = "With MAP, that map's verdicts alone. The trend has a sign for each of the last 30 days, the worst "
+                 "of the day: "
+                 "'=' parity, '*' drift, '?' unknown, '.' not compared.",
+      .max_args = 1 },
     { .name = "report",
       .args = "FILE.html",
       .summary = "one page for the steering meeting: may we go live, and why (safe at any time)",

@@ -31,7 +31,7 @@ enum ec cmd_conflicts_show(struct app *app, struct err *reterr);
 enum ec cmd_conflicts_resolve(struct app *app, struct err *reterr);
 enum ec cmd_parked(struct app *app, struct err *reterr);
 enum ec cmd_status(struct app *app, struct err *reterr); /* cmd_status.c */
-enum ec cmd_history(struct app *app, struct err *reterr);
+enum ec cmd_history(struct app *app, struct err *reterr); /* cmd_history.c */
 enum ec cmd_report(struct app *app, struct err *reterr); /* cmd_report.c */
 enum ec cmd_metrics(struct app *app, struct err *reterr);
 enum ec cmd_doctor(struct app *app, struct err *reterr); /* cmd_doctor.c */

@@ -35,6 +35,7 @@ struct app {
     /* Opened by main.c when NEED_FNO or NEED_DV; with a command's own option --offline, or
      * without its option --live, all three stay NULL. */
     int64_t began_ms; /* when they were opened; 0 = they were not */
+    int64_t activity; /* the row on record of what this command cost, 0 = none yet */
     struct http *http;
     struct erp *erp;
     struct dv *dv;

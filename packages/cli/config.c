@@ -323,6 +323,12 @@ static void set_defaults(struct config *c)
     c->sync_batch_from = 200;
     c->verdict_max_age_ms = INT64_C(24) * 3600000;
     c->max_waiting = 100;
+    c->on_change_limit_ms = 60000;
+    c->auto_repair_max = "1%";
+    c->keep_history_ms = INT64_C(400) * 86400000;
+    c->keep_packages_ms = INT64_C(90) * 86400000;
+    c->keep_reports = 90;
+    c->log_octets = INT64_C(64) << 20;
     c->full_every_ms = 7 * INT64_C(86400000);
 }
 

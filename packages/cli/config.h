@@ -20,6 +20,7 @@ struct config_side {
     struct config_user *users; /* those of credentials = a;b (sections [credential.a] ...), else the section's own */
     size_t n_users;
 };
+enum auto_repair { AUTO_REPAIR_DEFAULT, AUTO_REPAIR_NO, AUTO_REPAIR_YES };
 enum existing_policy { EXISTING_REFUSE, EXISTING_KEEP, EXISTING_UPDATE };
 enum conflict_rule { CONFLICT_MASTER, CONFLICT_NEWEST, CONFLICT_QUEUE };
 enum delete_rule { DELETES_REPORT, DELETES_MARK, DELETES_APPLY, DELETES_IGNORE };
@@ -58,6 +59,7 @@ struct config_map {
     bool create_companies; /* cdm_companies map only: create_companies = yes */
     enum existing_policy existing;
     bool has_existing;
+    enum auto_repair auto_repair; /* default: as [parity] says */
     int line; /* of the section */
 };
 struct config {
@@ -100,6 +102,12 @@ struct config {
     int64_t full_every_ms; /* parity --incremental reads both sides whole that often */
     const char *
         certificate_key; /* PEM file of the Ed25519 key that signs certificates; NULL = none are written by themselves */
+    const char *parity_report, *parity_metrics; /* written by every parity; NULL = not */
+    const char *on_change; /* program called when a verdict changes; NULL = none */
+    int64_t on_change_limit_ms;
+    bool auto_repair;
+    const char *auto_repair_max; /* "1%" of a map's keys, or a number of rows */
+    int64_t keep_history_ms, keep_packages_ms, keep_reports, log_octets; /* [retention] */
     const char *ca_file; /* [http] ca_file */
     struct config_map *maps;
     size_t n_maps;
