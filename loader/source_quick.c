@@ -2,6 +2,9 @@
 
 #include <endian.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum { MEMO_SLOTS = 256, MEMO_OCTETS = 40, COMPANY_SLOTS = 64, NUMBER_DIGITS = 15 };
 
@@ -20,7 +23,6 @@ struct seen { /* a cell and what became of it */
 };
 struct quick_field {
     enum shape shape;
-    bool bare_text; /* a text from a column behind the first, see bare_texts */
     bool foreign; /* spelled as the file does it: made canonical first, then looked at */
     int column; /* -1 = constant */
     size_t max_octets; /* texts */
@@ -33,7 +35,8 @@ struct quick_field {
     bool constant_known;
 };
 struct company {
-    char raw[16], code[16];
+    uint64_t word; /* of the raw text */
+    char raw[16], code[COMPANY_CODE_OCTETS]; /* zeros behind the code */
     uint8_t raw_n;
     bool other; /* of a company that is not in scope */
 };
@@ -45,7 +48,8 @@ struct source_quick {
     struct arena arena; /* constants */
     struct bare_text *bare_texts;
     size_t n_bare;
-    uint64_t bare; /* their fields, a bit each */
+    uint32_t *others; /* the fields that are none */
+    size_t n_others;
     struct quick_field *fields;
     size_t n, header_n;
     struct company companies[COMPANY_SLOTS];
@@ -155,14 +159,15 @@ struct source_quick *source_quick_new(const struct source *s, size_t header_n)
     q->header_n = header_n;
     q->fields = xcalloc(s->n + 1, sizeof(*q->fields));
     q->bare_texts = xcalloc(s->n + 1, sizeof(*q->bare_texts));
+    q->others = xcalloc(s->n + 1, sizeof(*q->others));
     for (size_t i = 0; i < s->n; i++) {
         q->fields[i].column = s->fields[i].column;
         q->fields[i].shape = shape_of(s, &s->fields[i], &q->fields[i]);
         if (q->fields[i].shape == SHAPE_TEXT && q->fields[i].column > 0 && i < 64) {
-            q->fields[i].bare_text = true;
-            q->bare |= (uint64_t)1 << i;
             q->bare_texts[q->n_bare++] =
                 (struct bare_text){ (uint32_t)i, (uint32_t)q->fields[i].column, q->fields[i].max_octets };
+        } else {
+            q->others[q->n_others++] = (uint32_t)i;
         }
         q->fields[i].empty_is_absent = s->fields[i].f->type != FNO_STRING;
     }
@@ -177,19 +182,41 @@ void source_quick_free(struct source_quick *q)
         free(q->fields[i].seen);
     arena_release(&q->arena);
     free(q->bare_texts);
+    free(q->others);
     free(q->fields);
     free(q);
 }
 
 /* ---- shapes ---- */
 
+/* The first eight octets as a number, zeros behind a shorter text. */
+static inline uint64_t word_of(struct cell c)
+{
+    uint64_t w = 0;
+    uint32_t first, last;
+
+    if (c.len >= 8) {
+        memcpy(&w, c.ptr, 8);
+    } else if (c.len >= 4) {
+        memcpy(&first, c.ptr, 4);
+        memcpy(&last, c.ptr + c.len - 4, 4);
+        w = first | (uint64_t)last << (8 * (c.len - 4));
+    } else if (c.len) { /* one to three octets, some of them twice */
+        size_t middle = c.len >> 1, end = c.len - 1;
+
+        w = (unsigned char)c.ptr[0] | (uint64_t)(unsigned char)c.ptr[middle] << (8 * middle) |
+            (uint64_t)(unsigned char)c.ptr[end] << (8 * end);
+    }
+    return w;
+}
+
 static inline bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 
-/* Zeros at the end of the fraction go, as they do from the canonical number. */
-static bool number(const struct quick_field *q, struct cell *c)
+/* Zeros at the end of the fraction go, as they do from the canonical number. One octet after the other. */
+static bool long_number(const struct quick_field *q, struct cell *c)
 {
     const char *p = c->ptr, *end = p + c->len, *begin, *last;
 
@@ -217,6 +244,50 @@ static bool number(const struct quick_field *q, struct cell *c)
     c->len = (size_t)(last - c->ptr);
     return true;
 }
+
+#ifdef __SSE2__
+/* The same for all octets at once, of which there are at most 16; how many differs from row to row. */
+static inline bool number(const struct quick_field *q, struct cell *c)
+{
+    const __m128i zero = _mm_set1_epi8('0');
+    const size_t n = c->len;
+    char octets[16] = "";
+    unsigned digits, zeros, others, sign, dot, before;
+    __m128i v;
+
+    if (n > 16)
+        return long_number(q, c);
+    if (n >= 8) { /* two moves that overlap */
+        memcpy(octets, c->ptr, 8);
+        memcpy(octets + n - 8, c->ptr + n - 8, 8);
+    } else {
+        uint64_t w = htole64(word_of(*c));
+
+        memcpy(octets, &w, 8);
+    }
+    v = _mm_loadu_si128((const __m128i *)(const void *)octets);
+    v = _mm_sub_epi8(v, zero);
+    digits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(9)), v));
+    zeros = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128()));
+    sign = c->ptr[0] == '-';
+    others = ~digits & ((1U << n) - 1) & ~sign; /* n <= 16 < 32 */
+    dot = others ? (unsigned)__builtin_ctz(others) : (unsigned)n;
+    before = dot - sign;
+    if ((others & (others - 1)) || (others && c->ptr[dot] != '.') || (sign && !q->negative) || !before ||
+        (int)before > q->max_digits || ((zeros >> sign & 1) && (before > 1 || sign)))
+        return false;
+    if (!others)
+        return true;
+    if (dot + 1 == n || (int)(n - dot - 1) > q->scale)
+        return false;
+    /* What stays ends behind the last octet that is no zero, at the latest before the dot. */
+    c->len = 32 - (size_t)__builtin_clz((~zeros & ((1U << n) - 1)) | 1U << dot);
+    c->len -= c->len == dot + 1;
+    return true;
+}
+#else
+#define number long_number
+#endif
 
 static inline int two(const char *p)
 {
@@ -288,25 +359,6 @@ static bool text(const struct quick_field *q, const struct source_field *sf, boo
 
 /* ---- what was seen ---- */
 
-/* The first eight octets as a number, zeros behind a shorter text. */
-static inline uint64_t word_of(struct cell c)
-{
-    uint64_t w = 0;
-    uint32_t first, last;
-
-    if (c.len >= 8) {
-        memcpy(&w, c.ptr, 8);
-    } else if (c.len >= 4) {
-        memcpy(&first, c.ptr, 4);
-        memcpy(&last, c.ptr + c.len - 4, 4);
-        w = first | (uint64_t)last << (8 * (c.len - 4));
-    } else {
-        for (size_t i = 0; i < c.len; i++)
-            w |= (uint64_t)(unsigned char)c.ptr[i] << (8 * i);
-    }
-    return w;
-}
-
 static inline unsigned slot_of(uint64_t word, size_t len, unsigned slots)
 {
     return (unsigned)(((word ^ len) * 0x9E3779B97F4A7C15U) >> 40) % slots;
@@ -350,11 +402,13 @@ static void remember(struct quick_field *q, struct cell raw, struct cell value)
 static const struct company *company_of(const struct source_quick *q, struct cell raw)
 {
     const struct company *c;
+    uint64_t word;
 
     if (!raw.len || raw.len > sizeof(c->raw))
         return NULL;
-    c = &q->companies[slot_of(word_of(raw), raw.len, COMPANY_SLOTS)];
-    return c->raw_n == raw.len && !memcmp(c->raw, raw.ptr, raw.len) ? c : NULL;
+    word = word_of(raw);
+    c = &q->companies[slot_of(word, raw.len, COMPANY_SLOTS)];
+    return c->raw_n == raw.len && c->word == word && (raw.len <= 8 || !memcmp(c->raw, raw.ptr, raw.len)) ? c : NULL;
 }
 
 static void remember_company(struct source_quick *q, const struct source *s, const struct source_row *r)
@@ -371,8 +425,9 @@ static void remember_company(struct source_quick *q, const struct source *s, con
     if (r->company.len >= sizeof(c->code))
         return;
     memcpy(c->raw, raw.ptr, raw.len);
+    c->word = word_of(raw);
+    memset(c->code, 0, sizeof(c->code));
     memcpy(c->code, r->company.ptr, r->company.len);
-    c->code[r->company.len] = 0;
     c->raw_n = (uint8_t)raw.len;
     c->other = r->verdict == SOURCE_OTHER_COMPANY;
     q->fixed_known = q->fixed_known || c == &q->fixed;
@@ -511,11 +566,14 @@ static bool odd_text(const char *p, size_t n)
     return odd;
 }
 
-/* A field that is no text without quotes: a number, a date, an element, a constant, a text in quotes; or an odd text. */
-static bool plain_value(const struct source *s, const struct quick_field *f, size_t i, const struct csv_plain *row,
-                        bool easy, struct arena *a, struct cell *ret, bool *ret_same)
+/* A field that is no bare text: a number, a date, an element, a constant, a text in quotes, an odd one. */
+static inline bool plain_value(const struct source_quick *q, const struct source *s, size_t i,
+                               const struct csv_plain *row, bool easy, struct arena *a, struct cell *values,
+                               uint64_t *same)
 {
+    const struct quick_field *f = &q->fields[i];
     struct cell in = CELL_ABSENT;
+    bool as_it_is = true;
 
     if (f->column >= 0 && !plain_cell(row, (size_t)f->column, &in)) {
         easy = easy || !odd_text(in.ptr, in.len);
@@ -524,7 +582,10 @@ static bool plain_value(const struct source *s, const struct quick_field *f, siz
             (f->shape != SHAPE_TEXT || !easy || in.len > f->max_octets || in.ptr[in.len - 1] == ' '))
             return false;
     }
-    return value_of(f, &s->fields[i], &s->format, in, easy, a, ret, ret_same);
+    if (!value_of(f, &s->fields[i], &s->format, in, easy, a, &values[i], &as_it_is))
+        return false;
+    *same &= ~((uint64_t)!as_it_is << i);
+    return true;
 }
 
 /* The bare texts of a row, but those in quotes: *ret_left has a bit for each that is not to go as it stands. False: one is not good. */
@@ -576,16 +637,12 @@ bool source_quick_plain(struct source_quick *q, const struct source *s, const st
         return true;
     if (!bare_texts(q, row, easy, s->has_self ? values : NULL, &left))
         return false;
-    for (size_t i = 0; i < q->n; i++) {
-        bool as_it_is = true;
-
-        if (q->bare & ~left & (uint64_t)1 << i)
-            continue;
-        if (!plain_value(s, &q->fields[i], i, row, easy, a, &values[i], &as_it_is))
+    for (size_t k = 0; k < q->n_others; k++)
+        if (!plain_value(q, s, q->others[k], row, easy, a, values, &same))
             return false;
-        if (!as_it_is)
-            same &= ~((uint64_t)1 << i);
-    }
+    for (; left; left &= left - 1)
+        if (!plain_value(q, s, (size_t)__builtin_ctzll(left), row, easy, a, values, &same))
+            return false;
     ret->same = same;
     return true;
 }

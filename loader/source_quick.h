@@ -19,9 +19,10 @@ bool source_quick_row(struct source_quick *q, const struct source *s, struct are
  * The same for a row of which no cells were made: its values (of the source's fields; such as stand in quotes and need them are not
  * told exactly), a bit each whether they stand there as they are, and its company. Of sources with at most 64 fields and columns.
  */
+enum { COMPANY_CODE_OCTETS = 16 };
 struct quick_plain {
     uint64_t same;
-    const char *company;
+    const char *company; /* COMPANY_CODE_OCTETS, zeros behind the code */
     bool other_company; /* out of scope: there are no values */
 };
 bool source_quick_plain(struct source_quick *q, const struct source *s, const struct csv_plain *row, struct arena *a,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COMPANIES = 32, COMPANY_OCTETS = 16, STRETCH_MAX = 8 << 20 };
+enum { COMPANIES = 32, STRETCH_MAX = 8 << 20 };
 
 /* A piece of the file, with what a worker needs to read it. */
 struct piece {
@@ -23,7 +23,7 @@ struct piece {
     struct dmf_made *made;
     size_t n, cap;
     uint64_t physical_lines;
-    char companies[COMPANIES][COMPANY_OCTETS];
+    char companies[COMPANIES][COMPANY_CODE_OCTETS];
     size_t n_companies;
     bool open_end; /* a quote is open: rows from the last one on are not those of the file */
 };
@@ -56,20 +56,18 @@ static struct run_line *add_line(struct piece *p)
     return &p->lines[p->n];
 }
 
-/* Index of the company in the piece's list, COMPANIES = there are too many. */
-static size_t company_index(struct piece *p, const char *company)
+/* Index of the company in the piece's list, COMPANIES = there are too many. `code` as quick_plain has it. */
+static size_t company_index(struct piece *p, const char *code)
 {
     size_t i = p->n ? p->lines[p->n - 1].company : 0; /* mostly that of the row before */
 
-    if (i < p->n_companies && !strcmp(company, p->companies[i]))
+    if (i < p->n_companies && !memcmp(code, p->companies[i], COMPANY_CODE_OCTETS))
         return i;
     for (i = 0; i < p->n_companies; i++)
-        if (!strcmp(company, p->companies[i]))
+        if (!memcmp(code, p->companies[i], COMPANY_CODE_OCTETS))
             return i;
-    if (i == COMPANIES || strlen(company) >= COMPANY_OCTETS)
-        return COMPANIES;
-    strcpy(p->companies[i], company);
-    p->n_companies++;
+    if (i < COMPANIES)
+        memcpy(p->companies[p->n_companies++], code, COMPANY_CODE_OCTETS);
     return i;
 }
 
@@ -78,12 +76,16 @@ static enum run_kind make_row(struct piece *p, struct run_line *l, const struct 
 {
     struct err why;
     size_t field, company;
+    char code[COMPANY_CODE_OCTETS] = "";
 
     if (r->verdict == SOURCE_OTHER_COMPANY)
         return RUN_OTHER_COMPANY;
     if (r->verdict != SOURCE_GOOD || package_second_pass(&p->src, r))
         return RUN_ROW;
-    company = company_index(p, cell_cstr(&p->row, r->company));
+    if (r->company.len >= sizeof(code))
+        return RUN_ROW;
+    memcpy(code, r->company.ptr, r->company.len);
+    company = company_index(p, code);
     if (company == COMPANIES || package_data_row(p->data, &p->form, &p->src, r, &p->row, &field, &why))
         return RUN_ROW; /* that the format cannot carry it is the owner's to tell */
     l->company = (uint8_t)company;
@@ -128,13 +130,14 @@ static void make_piece(struct work *w, int thread)
     csv_part(s->csv, p->text.buf, p->text.len, (struct csv_place){ 0, 1, 1 });
     for (;;) {
         struct run_line *l = add_line(p);
-        struct csv_plain plain;
+        const struct csv_plain *plain = csv_next_plain(s->csv);
 
-        arena_reset(&p->row);
-        if (csv_next_plain(s->csv, &plain)) {
-            *l = (struct run_line){ .offset = (uint32_t)plain.offset, .line = (uint32_t)(plain.line - 1) };
-            if (!copy_row(p, l, &plain)) {
-                csv_plain_row(s->csv, &plain, &s->row);
+        if (p->row.used_octets)
+            arena_reset(&p->row);
+        if (plain) {
+            *l = (struct run_line){ .offset = (uint32_t)plain->offset, .line = (uint32_t)(plain->line - 1) };
+            if (!copy_row(p, l, plain)) {
+                csv_plain_row(s->csv, plain, &s->row);
                 source_look(s, &p->row, &r);
                 l->kind = (uint8_t)make_row(p, l, &r);
             }

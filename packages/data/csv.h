@@ -88,10 +88,10 @@ enum ec csv_next(struct csv_reader *r, struct arena *a, struct csv_row *ret, boo
 enum ec csv_next_borrowed(struct csv_reader *r, struct arena *a, struct csv_row *ret, bool *ret_more,
                           struct err *reterr);
 /*
- * The same in two steps, for who rarely needs cells: false, and nothing read, where the next row is not seen to be regular; then the
+ * The same in two steps, for who rarely needs cells: NULL, and nothing read, where the next row is not seen to be regular; then the
  * row as csv_next_borrowed() would have given it.
  */
-bool csv_next_plain(struct csv_reader *r, struct csv_plain *ret);
+const struct csv_plain *csv_next_plain(struct csv_reader *r); /* valid until the next call on the reader */
 void csv_plain_row(struct csv_reader *r, const struct csv_plain *plain, struct csv_row *ret);
 /* Continue at a row whose offset, line and number were returned before (plain files only: EC_STATE on .zst). */
 enum ec csv_seek(struct csv_reader *r, uint64_t offset, uint64_t line, uint64_t number, struct err *reterr);

@@ -126,11 +126,41 @@ INLINE static uint64_t between(uint64_t quotes)
     return quotes;
 }
 
-INLINE static size_t add_bits(uint32_t *to, size_t n, uint64_t bits, size_t begin)
+/* Where few are expected. */
+INLINE static size_t add_few(uint32_t *to, size_t n, uint64_t bits, size_t begin)
 {
     for (; bits; bits &= bits - 1)
         to[n++] = (uint32_t)(begin + (unsigned)__builtin_ctzll(bits));
     return n;
+}
+
+INLINE static uint64_t add_one(uint32_t *to, uint64_t bits, size_t begin)
+{
+    const uint64_t some = (uint64_t)1 << (BLOCK - 1); /* there is no lowest one of none */
+
+    *to = (uint32_t)(begin + (unsigned)__builtin_ctzll(bits | some));
+    return bits & (bits - 1);
+}
+
+enum { ROUND = 8 };
+/* ROUND at a time, so that the number of rounds is mostly the same; what is written too much is behind the end. */
+INLINE static size_t add_bits(uint32_t *to, size_t n, uint64_t bits, size_t begin)
+{
+    size_t at = 0, end = n + (size_t)__builtin_popcountll(bits);
+
+    for (; n < end; n += ROUND) {
+        to += n - at;
+        at = n;
+        bits = add_one(to, bits, begin);
+        bits = add_one(to + 1, bits, begin);
+        bits = add_one(to + 2, bits, begin);
+        bits = add_one(to + 3, bits, begin);
+        bits = add_one(to + 4, bits, begin);
+        bits = add_one(to + 5, bits, begin);
+        bits = add_one(to + 6, bits, begin);
+        bits = add_one(to + 7, bits, begin);
+    }
+    return end;
 }
 
 /* A sequence that the window's end cuts off is not wrong: its row has no end there. */
@@ -195,7 +225,7 @@ INLINE static bool index_block(struct csv_fast *f, const char *p, size_t b, uint
 
     if (l->quote | k->closed) {
         bad |= (open & ~(ends << 1 | k->may_open | closed)) | (closed & ~(ends | cr | open));
-        f->n_opens = add_bits(f->opens, f->n_opens, open & ~closed, begin);
+        f->n_opens = add_few(f->opens, f->n_opens, open & ~closed, begin);
     }
     if (l->high) {
         bad |= not_utf8(p, begin, l->high, f->octets, &k->utf8);
@@ -203,7 +233,7 @@ INLINE static bool index_block(struct csv_fast *f, const char *p, size_t b, uint
     }
     f->masks[b] = (struct csv_masks){ l->high, l->wide, (quoted & (l->delimiter | l->lf | l->cr)) | (open & closed) };
     if (inner)
-        f->n_inner = add_bits(f->inner, f->n_inner, inner, begin);
+        f->n_inner = add_few(f->inner, f->n_inner, inner, begin);
     f->n = add_bits(f->at, n, ends, begin);
     add_ends(f, p, ends, l->lf & ~quoted, n, begin);
     *k = (struct carry){ (uint64_t)((int64_t)quoted >> 63), ends >> 63, close >> 63, cr >> 63, k->utf8 };
@@ -272,7 +302,7 @@ static void index_window(struct csv_fast *f, const struct csv_input *in, uint64_
     f->octets = f->spoiled = have;
     f->n = f->n_opens = f->n_inner = f->n_ends = f->next = f->next_open = f->next_inner = 0;
     f->any_high = false;
-    if (f->cap < have + BLOCK) {
+    if (f->cap < have + BLOCK) { /* and room for what add_bits() writes too much */
         f->cap = have + BLOCK;
         f->at = xrealloc(f->at, f->cap * sizeof(*f->at));
         f->opens = xrealloc(f->opens, f->cap * sizeof(*f->opens));

@@ -284,16 +284,12 @@ void csv_plain_row(struct csv_reader *r, const struct csv_plain *plain, struct c
                              .plain = plain };
 }
 
-bool csv_next_plain(struct csv_reader *r, struct csv_plain *ret)
+const struct csv_plain *csv_next_plain(struct csv_reader *r)
 {
-    struct csv_fast_row f;
     enum ec rc;
 
     /* Where more had to be read, an error would come again from who reads the row in the other way. */
-    if (!r->in.borrowed || !next_plain(r, &f, &rc, NULL))
-        return false;
-    *ret = f.plain;
-    return true;
+    return r->in.borrowed && next_plain(r, &r->quick, &rc, NULL) ? &r->quick.plain : NULL;
 }
 
 /* Reads one row through libcsv. *ret_more false = the file has ended. */

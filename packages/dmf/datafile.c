@@ -4,6 +4,9 @@
 #include "dmf/dmf_parts.h"
 
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* What is special about an octet of a CSV cell. */
 enum { IS_DELIMITER = 1, IS_QUALIFIER = 2, IS_BREAK = 4, IS_NUL = 8, IS_HIGH = 16 };
@@ -21,6 +24,16 @@ static void widen(struct strbuf *out, const char *p, size_t n)
         uint32_t cp;
         size_t step;
 
+#ifdef __SSE2__
+        for (; n - i >= 16; i += 16, o += 32) { /* ASCII, sixteen at a time */
+            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+
+            if (_mm_movemask_epi8(v))
+                break;
+            _mm_storeu_si128((__m128i *)(void *)o, _mm_unpacklo_epi8(v, _mm_setzero_si128()));
+            _mm_storeu_si128((__m128i *)(void *)(o + 16), _mm_unpackhi_epi8(v, _mm_setzero_si128()));
+        }
+#endif
         for (; n - i >= sizeof(w); i += sizeof(w), o += 2 * sizeof(w)) { /* ASCII, eight at a time */
             memcpy(&w, p + i, sizeof(w));
             if (w & 0x8080808080808080U)
