@@ -16,13 +16,14 @@ enum shape {
     SHAPE_SEEN, /* only what was seen before */
 };
 struct seen { /* a cell and what became of it */
-    uint64_t word; /* its first octets; all there are when raw_n <= 8 */
+    uint64_t word, tail; /* its first octets, all there are when raw_n <= 8; its last eight, when there are more */
     uint8_t raw_n, value_n; /* raw_n 0 = free */
     bool same, value_absent; /* same: the value is the cell */
     char raw[MEMO_OCTETS], value[MEMO_OCTETS];
 };
 struct quick_field {
     enum shape shape;
+    bool usual; /* a number or a date-time of a column, or an element when some was seen */
     bool foreign; /* spelled as the file does it: made canonical first, then looked at */
     int column; /* -1 = constant */
     size_t max_octets; /* texts */
@@ -169,6 +170,8 @@ struct source_quick *source_quick_new(const struct source *s, size_t header_n)
         } else {
             q->others[q->n_others++] = (uint32_t)i;
         }
+        q->fields[i].usual = (q->fields[i].shape == SHAPE_NUMBER || q->fields[i].shape == SHAPE_DATETIME) &&
+                             q->fields[i].column >= 0 && !q->fields[i].foreign;
         q->fields[i].empty_is_absent = s->fields[i].f->type != FNO_STRING;
     }
     return q;
@@ -359,6 +362,14 @@ static bool text(const struct quick_field *q, const struct source_field *sf, boo
 
 /* ---- what was seen ---- */
 
+static inline uint64_t tail_of(struct cell c)
+{
+    uint64_t w;
+
+    memcpy(&w, c.ptr + c.len - 8, 8);
+    return w;
+}
+
 static inline unsigned slot_of(uint64_t word, size_t len, unsigned slots)
 {
     return (unsigned)(((word ^ len) * 0x9E3779B97F4A7C15U) >> 40) % slots;
@@ -390,6 +401,8 @@ static void remember(struct quick_field *q, struct cell raw, struct cell value)
         q->seen = xcalloc(MEMO_SLOTS, sizeof(*q->seen));
     s = &q->seen[slot_of(word_of(raw), raw.len, MEMO_SLOTS)];
     s->word = word_of(raw);
+    s->tail = raw.len > 8 ? tail_of(raw) : 0;
+    q->usual = q->column >= 0;
     memcpy(s->raw, raw.ptr, raw.len);
     s->raw_n = (uint8_t)raw.len;
     s->same = cell_eq(raw, value);
@@ -488,7 +501,8 @@ static inline __attribute__((always_inline)) bool value_of(const struct quick_fi
             return false;
         break;
     }
-    *ret = c;
+    ret->ptr = c.ptr; /* one by one: what was stored in halves is not fetched as a whole without a wait */
+    ret->len = c.len;
     return true;
 }
 
@@ -567,9 +581,8 @@ static bool odd_text(const char *p, size_t n)
 }
 
 /* A field that is no bare text: a number, a date, an element, a constant, a text in quotes, an odd one. */
-static inline bool plain_value(const struct source_quick *q, const struct source *s, size_t i,
-                               const struct csv_plain *row, bool easy, struct arena *a, struct cell *values,
-                               uint64_t *same)
+static bool plain_value(const struct source_quick *q, const struct source *s, size_t i, const struct csv_plain *row,
+                        bool easy, struct arena *a, struct cell *values, uint64_t *same)
 {
     const struct quick_field *f = &q->fields[i];
     struct cell in = CELL_ABSENT;
@@ -584,6 +597,43 @@ static inline bool plain_value(const struct source_quick *q, const struct source
     }
     if (!value_of(f, &s->fields[i], &s->format, in, easy, a, &values[i], &as_it_is))
         return false;
+    *same &= ~((uint64_t)!as_it_is << i);
+    return true;
+}
+
+/* The same for an element, a number or a date-time that stands there without quotes. False: not known so simply. */
+static inline bool usual_value(const struct source_quick *q, size_t i, const struct csv_plain *row,
+                               struct cell *value, uint64_t *same)
+{
+    const struct quick_field *f = &q->fields[i];
+    size_t column = (size_t)f->column;
+    struct cell c;
+    bool as_it_is = true;
+
+    if (!f->usual || row->quoted >> column & 1)
+        return false;
+    c.ptr = row->w + csv_plain_begin(row, column);
+    c.len = (size_t)(row->w + row->end[column] - c.ptr);
+    if (!c.len)
+        return false;
+    if (f->shape == SHAPE_SEEN) {
+        uint64_t word = word_of(c);
+        const struct seen *seen = &f->seen[slot_of(word, c.len, MEMO_SLOTS)];
+
+        if (!seen->same || seen->raw_n != c.len || seen->word != word ||
+            (c.len > 8 && (c.len > 16 || seen->tail != tail_of(c))))
+            return false;
+    } else if (f->shape == SHAPE_NUMBER) {
+        size_t n = c.len;
+
+        if (!number(f, &c))
+            return false;
+        as_it_is = c.len == n;
+    } else if (!date_time(c)) {
+        return false;
+    }
+    value->ptr = c.ptr;
+    value->len = c.len;
     *same &= ~((uint64_t)!as_it_is << i);
     return true;
 }
@@ -638,7 +688,8 @@ bool source_quick_plain(struct source_quick *q, const struct source *s, const st
     if (!bare_texts(q, row, easy, s->has_self ? values : NULL, &left))
         return false;
     for (size_t k = 0; k < q->n_others; k++)
-        if (!plain_value(q, s, q->others[k], row, easy, a, values, &same))
+        if (!usual_value(q, q->others[k], row, &values[q->others[k]], &same) &&
+            !plain_value(q, s, q->others[k], row, easy, a, values, &same))
             return false;
     for (; left; left &= left - 1)
         if (!plain_value(q, s, (size_t)__builtin_ctzll(left), row, easy, a, values, &same))

@@ -58,7 +58,7 @@ struct csv_plain {
     uint32_t octets; /* with the line end */
     size_t n;
     uint64_t quoted, needed; /* as above */
-    bool high, wide, several_lines;
+    bool wide, several_lines;
     uint64_t offset, line, number;
 };
 static inline uint32_t csv_plain_begin(const struct csv_plain *p, size_t cell)

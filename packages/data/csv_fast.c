@@ -229,9 +229,9 @@ INLINE static bool index_block(struct csv_fast *f, const char *p, size_t b, uint
     }
     if (l->high) {
         bad |= not_utf8(p, begin, l->high, f->octets, &k->utf8);
-        f->any_high = true;
+        f->n_wide = add_few(f->wide, f->n_wide, l->wide, begin);
     }
-    f->masks[b] = (struct csv_masks){ l->high, l->wide, (quoted & (l->delimiter | l->lf | l->cr)) | (open & closed) };
+    f->masks[b] = (struct csv_masks){ l->high, (quoted & (l->delimiter | l->lf | l->cr)) | (open & closed) };
     if (inner)
         f->n_inner = add_few(f->inner, f->n_inner, inner, begin);
     f->n = add_bits(f->at, n, ends, begin);
@@ -300,13 +300,14 @@ static void index_window(struct csv_fast *f, const struct csv_input *in, uint64_
     f->limit = f->limit < WINDOW_USUAL ? f->limit * 2 : WINDOW_USUAL;
     f->from = from;
     f->octets = f->spoiled = have;
-    f->n = f->n_opens = f->n_inner = f->n_ends = f->next = f->next_open = f->next_inner = 0;
-    f->any_high = false;
+    f->n = f->n_opens = f->n_inner = f->n_wide = f->n_ends = 0;
+    f->next = f->next_open = f->next_inner = f->next_wide = 0;
     if (f->cap < have + BLOCK) { /* and room for what add_bits() writes too much */
         f->cap = have + BLOCK;
         f->at = xrealloc(f->at, f->cap * sizeof(*f->at));
         f->opens = xrealloc(f->opens, f->cap * sizeof(*f->opens));
         f->inner = xrealloc(f->inner, f->cap * sizeof(*f->inner));
+        f->wide = xrealloc(f->wide, f->cap * sizeof(*f->wide));
         f->ends = xrealloc(f->ends, f->cap * sizeof(*f->ends));
         f->masks = xrealloc(f->masks, (f->cap / BLOCK + 1) * sizeof(*f->masks));
     }
@@ -364,18 +365,14 @@ static uint32_t inner_lines(struct csv_fast *f, const char *w, size_t lf)
     return lines;
 }
 
-static void note_high(const struct csv_fast *f, size_t begin, size_t end, struct csv_plain *ret)
+bool csv_fast_high(const struct csv_fast *f, const struct csv_plain *row)
 {
-    uint64_t high = 0, wide = 0;
+    size_t begin = row->begin, end = begin + row->octets;
 
-    for (size_t b = begin / BLOCK; b * BLOCK < end; b++) {
-        uint64_t bits = range_bits(b, begin, end);
-
-        high |= f->masks[b].high & bits;
-        wide |= f->masks[b].wide & bits;
-    }
-    ret->high = high != 0;
-    ret->wide = wide != 0;
+    for (size_t b = begin / BLOCK; b * BLOCK < end; b++)
+        if (f->masks[b].high & range_bits(b, begin, end))
+            return true;
+    return false;
 }
 
 /* The next row of the window. False: it has no end there, or is not ours (*ret_ours). */
@@ -401,8 +398,8 @@ static bool split(struct csv_fast *f, const char *w, size_t max, struct csv_fast
     if (f->next_inner < f->n_inner)
         ret->lines += inner_lines(f, w, e->lf);
     row->several_lines = ret->lines > 1;
-    if (f->any_high)
-        note_high(f, begin, e->lf, row);
+    for (; f->next_wide < f->n_wide && f->wide[f->next_wide] < e->lf; f->next_wide++)
+        row->wide = true;
     f->next++;
     return true;
 }
@@ -480,6 +477,7 @@ void csv_fast_release(struct csv_fast *f)
     free(f->at);
     free(f->opens);
     free(f->inner);
+    free(f->wide);
     free(f->ends);
     free(f->masks);
     free(f->cells);

@@ -11,7 +11,7 @@
 #include "data/csv_input.h"
 
 struct csv_masks { /* of 64 octets, a bit each */
-    uint64_t high, wide; /* from 0x80 on; from 0xCC on */
+    uint64_t high; /* from 0x80 on */
     uint64_t needs; /* stands in quotes and would need them: a delimiter, a line end, the second of two quotes */
 };
 struct csv_end { /* of a row in the window */
@@ -27,12 +27,12 @@ struct csv_fast {
     uint32_t *at; /* where cells end */
     uint32_t *opens; /* where cells in quotes begin */
     uint32_t *inner; /* line ends inside of quotes */
+    uint32_t *wide; /* octets from 0xCC on */
     struct csv_end *ends;
-    size_t n, n_opens, n_inner, n_ends, cap;
+    size_t n, n_opens, n_inner, n_wide, n_ends, cap;
     struct csv_masks *masks;
     size_t spoiled; /* first octet from which on the window is not trusted, octets = none */
-    bool any_high;
-    size_t next, next_open, next_inner; /* of the next row */
+    size_t next, next_open, next_inner, next_wide; /* of the next row */
     struct strbuf scratch; /* cells with doubled quotes */
     struct cell *cells;
     size_t cells_cap;
@@ -46,6 +46,8 @@ bool csv_fast_row(struct csv_fast *f, struct csv_input *in, uint64_t at, size_t 
                   enum ec *ret_rc, struct err *reterr);
 /* Its cells without quotes, in f->cells, until the next call. */
 void csv_fast_cells(struct csv_fast *f, const struct csv_plain *row);
+/* Is some octet of the row not ASCII? */
+bool csv_fast_high(const struct csv_fast *f, const struct csv_plain *row);
 void csv_fast_release(struct csv_fast *f);
 
 #endif

@@ -276,7 +276,7 @@ void csv_plain_row(struct csv_reader *r, const struct csv_plain *plain, struct c
                              .line = plain->line,
                              .number = plain->number,
                              .regular = true,
-                             .high = plain->high,
+                             .high = csv_fast_high(&r->fast, plain),
                              .wide = plain->wide,
                              .several_lines = plain->several_lines,
                              .quoted = plain->quoted,
