@@ -213,6 +213,15 @@ static inline uint64_t word_of(struct cell c)
     return w;
 }
 
+/* The last eight octets of a text that has them. */
+static inline uint64_t tail_of(struct cell c)
+{
+    uint64_t w;
+
+    memcpy(&w, c.ptr + c.len - 8, 8);
+    return w;
+}
+
 static inline bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -254,21 +263,16 @@ static inline bool number(const struct quick_field *q, struct cell *c)
 {
     const __m128i zero = _mm_set1_epi8('0');
     const size_t n = c->len;
-    char octets[16] = "";
+    uint64_t first, rest = 0;
     unsigned digits, zeros, others, sign, dot, before;
     __m128i v;
 
     if (n > 16)
         return long_number(q, c);
-    if (n >= 8) { /* two moves that overlap */
-        memcpy(octets, c->ptr, 8);
-        memcpy(octets + n - 8, c->ptr + n - 8, 8);
-    } else {
-        uint64_t w = htole64(word_of(*c));
-
-        memcpy(octets, &w, 8);
-    }
-    v = _mm_loadu_si128((const __m128i *)(const void *)octets);
+    first = word_of(*c);
+    if (n > 8)
+        rest = tail_of(*c) >> 8 * (16 - n);
+    v = _mm_set_epi64x((long long)rest, (long long)first);
     v = _mm_sub_epi8(v, zero);
     digits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(9)), v));
     zeros = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128()));
@@ -361,14 +365,6 @@ static bool text(const struct quick_field *q, const struct source_field *sf, boo
 }
 
 /* ---- what was seen ---- */
-
-static inline uint64_t tail_of(struct cell c)
-{
-    uint64_t w;
-
-    memcpy(&w, c.ptr + c.len - 8, 8);
-    return w;
-}
 
 static inline unsigned slot_of(uint64_t word, size_t len, unsigned slots)
 {

@@ -3,7 +3,7 @@
 #include "data/csv_chunk.h"
 #include "loader/source_quick.h"
 
-#include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { COMPANIES = 32, STRETCH_MAX = 8 << 20 };
@@ -11,9 +11,13 @@ enum { COMPANIES = 32, STRETCH_MAX = 8 << 20 };
 /* A piece of the file, with what a worker needs to read it. */
 struct piece {
     struct work work;
+    struct source_stream *st;
+    uint64_t turn; /* which piece of the chunks it reads */
     struct strbuf text; /* of the file */
     uint64_t offset;
     bool last;
+    enum ec rc; /* of reading it */
+    struct err why;
     struct source src; /* the stream's source with a reader and a memory of its own */
     struct package_form form;
     struct dmf_data *data;
@@ -32,7 +36,11 @@ struct source_stream {
     struct workers *ws;
     struct csv_reader *file, *part; /* of the source: row by row, and within a piece */
     struct csv_chunks *chunks; /* NULL = row by row, up to `resume` */
-    bool divisible, all_read;
+    pthread_mutex_t reading; /* the chunks and the next three; whoever has the turn reads */
+    pthread_cond_t read;
+    uint64_t turn;
+    bool all_read; /* nothing is left, or reading failed */
+    bool divisible, ended;
     uint64_t resume;
     size_t stretch; /* octets that are read row by row before the next try */
     struct piece *pieces; /* a ring: given at `head`, taken at `tail` */
@@ -116,6 +124,30 @@ static bool copy_row(struct piece *p, struct run_line *l, const struct csv_plain
     return true;
 }
 
+/*
+ * The piece's octets, read by who works on them, so that they are in that processor's cache. One after the other: where a piece begins is
+ * known when the one before is read. Those before were begun before, so none waits for long.
+ */
+static bool read_piece(struct piece *p)
+{
+    struct source_stream *st = p->st;
+
+    pthread_mutex_lock(&st->reading);
+    while (st->turn != p->turn)
+        pthread_cond_wait(&st->read, &st->reading);
+    p->rc = EC_OK;
+    p->last = false;
+    strbuf_reset(&p->text);
+    if (!st->all_read) {
+        p->rc = csv_chunks_next(st->chunks, &p->text, &p->offset, &p->last, &p->why);
+        st->all_read = p->rc || p->last || !p->text.len;
+    }
+    st->turn++;
+    pthread_cond_broadcast(&st->read);
+    pthread_mutex_unlock(&st->reading);
+    return !p->rc;
+}
+
 static void make_piece(struct work *w, int thread)
 {
     struct piece *p = (struct piece *)w; /* its first member */
@@ -127,6 +159,8 @@ static void make_piece(struct work *w, int thread)
     p->n = p->n_companies = 0;
     p->open_end = false;
     strbuf_reset(&p->data->out);
+    if (!read_piece(p))
+        return;
     csv_part(s->csv, p->text.buf, p->text.len, (struct csv_place){ 0, 1, 1 });
     for (;;) {
         struct run_line *l = add_line(p);
@@ -164,6 +198,7 @@ static enum ec piece_begin(struct source_stream *st, struct piece *p, const stru
     size_t header_n;
 
     p->work.run = make_piece;
+    p->st = st;
     p->src = *st->s;
     p->src.csv = csv_part_reader(st->file);
     (void)csv_header(st->file, &header_n);
@@ -191,6 +226,7 @@ static enum ec open_chunks(struct source_stream *st, struct err *reterr)
     st->line = at.line;
     st->number = at.number;
     st->all_read = false;
+    st->turn = st->head;
     return csv_chunks_open(st->s->path, at.offset, csv_quote(st->file), csv_max_row(st->file), &st->chunks, reterr);
 }
 
@@ -206,6 +242,8 @@ enum ec source_stream_new(struct source *s, struct workers *ws, const struct dmf
     st->divisible = csv_divisible(s->csv) && s->n <= 64;
     st->stretch = CSV_CHUNK_OCTETS;
     st->resume = UINT64_MAX;
+    pthread_mutex_init(&st->reading, NULL);
+    pthread_cond_init(&st->read, NULL);
     if (st->divisible) {
         st->part = csv_part_reader(s->csv);
         st->n_pieces = (size_t)workers_threads(ws) + 3;
@@ -242,24 +280,21 @@ void source_stream_free(struct source_stream *st)
         piece_end(&st->pieces[i]);
     st->s->csv = st->file;
     csv_close(st->part);
+    pthread_cond_destroy(&st->read);
+    pthread_mutex_destroy(&st->reading);
     free(st->pieces);
     free(st);
 }
 
-/* Keeps all but one of the pieces with the workers: the one is what the owner is at. */
-static enum ec give_pieces(struct source_stream *st, struct err *reterr)
+/* Keeps all but one of the pieces with the workers: the one is what the owner is at. Those behind the file's end come back empty. */
+static void give_pieces(struct source_stream *st)
 {
-    while (!st->all_read && st->head - st->tail < st->n_pieces) {
+    while (st->head - st->tail < st->n_pieces) {
         struct piece *p = &st->pieces[st->head % st->n_pieces];
-        enum ec rc = csv_chunks_next(st->chunks, &p->text, &p->offset, &p->last, reterr);
 
-        if (rc)
-            return rc;
-        st->all_read = p->last || !p->text.len;
-        st->head++;
+        p->turn = st->head++;
         workers_give(st->ws, &p->work);
     }
-    return EC_OK;
 }
 
 /* Row by row from `at` on, as far as the pieces went wrong and somewhat further, the more often in a row the further. */
@@ -333,6 +368,7 @@ static enum ec leave_piece(struct source_stream *st, struct piece *p, struct err
                                      st->number + p->n };
         return row_by_row(st, at, p->offset + p->text.len, reterr);
     }
+    st->ended = p->last;
     st->line += p->physical_lines;
     st->number += p->n;
     st->stretch = CSV_CHUNK_OCTETS;
@@ -358,12 +394,18 @@ enum ec source_stream_next(struct source_stream *st, struct arena *a, struct sou
         }
         p = &st->pieces[st->tail % st->n_pieces];
         if (!st->taken) {
-            rc = give_pieces(st, reterr);
-            if (rc || st->head == st->tail)
-                return rc;
+            if (!st->ended)
+                give_pieces(st);
+            if (st->ended)
+                return EC_OK;
             workers_finish(st->ws, &p->work);
             st->taken = true;
             st->at = 0;
+        }
+        if (p->rc) {
+            if (reterr)
+                *reterr = p->why;
+            return p->rc;
         }
         if (st->at < p->n) {
             rc = give_run(st, p, a, ret, reterr);
