@@ -134,4 +134,38 @@ for n in 1 2 3; do
 done >>sources/customers.csv
 dmfsync lint customers --offline --json
 same "lint sees quotes in the 73rd column" 1 "$(json '$.data.maps[0].rejected')"
+
+# A file of many pieces: rows are made on all cores. Compressed it cannot be cut and is read row by row: the same packages, rejected rows
+# and places. Some rows are broken, some have quotes that mislead about where rows end, in stretches and alone.
+awk -v q='"' 'NR == 1 { print; next } NR > 1 { rows[n++] = $0 }
+    END {
+        for (i = 0; i < 16000; i++) {
+            r = rows[i % n]
+            sub(/C-[0-9]*/, "C-" sprintf("%07d", i), r)
+            dense = i > 6000 && i < 9000
+            if (i % (dense ? 40 : 1999) == 7) sub(/ /, q, r)            # a stray quote
+            if (i % (dense ? 70 : 2999) == 8) r = q r                   # one that is never closed
+            if (i % 700 == 9) sub(/,USD,/, "," q "USD" q ",", r)
+            if (i % 900 == 10) sub(/,No,/, ",Perhaps,", r)
+            if (i % 1100 == 11) sub(/^usmf/, "xxmf", r)
+            if (i % 1300 == 12) r = r "\n"
+            print r
+        }
+    }' "$W/bare.sources/customers.csv" >sources/customers.csv
+DMFSYNC_LOAD_PACKAGE_ROWS=5000
+export DMFSYNC_LOAD_PACKAGE_ROWS
+for jobs in 1 2 5; do dmfsync package build customers --jobs $jobs --out "$W/pieces$jobs"; done
+same "rows were packed and refused" "1 1" "$(sqlite3 :memory: "select sum(json_extract(value, '\$.rows')) > 10000, count(*) > 3 from json_each(cast(readfile('$W/pieces1/packages.json') as text), '\$.packages')" | tr '|' ' ')"
+result "some were refused" "$([ "$(wc -l <"$W/pieces1/rejects.csv")" -gt 100 ]; echo $?)"
+for jobs in 2 5; do same "by $jobs threads: the same" "" "$(diff -r "$W/pieces1" "$W/pieces$jobs")"; done
+zstd -q -f sources/customers.csv
+sed -i 's|^source = sources/customers.csv$|source = sources/customers.csv.zst|' dmfsync.ini
+dmfsync package build customers --out "$W/row_by_row"
+sed 's/customers\.csv\.zst/customers.csv/' "$W/row_by_row/rejects.csv" >"$W/rejects"
+same "row by row: the same packages" "" "$(diff -r -x '*.lines.zst' -x rejects.csv "$W/pieces1" "$W/row_by_row")"
+same "row by row: the same rows refused" "" "$(diff "$W/pieces1/rejects.csv" "$W/rejects" | head -3)"
+for z in "$W"/pieces1/*.lines.zst; do
+    zstd -dcq "$z" | tail -n +4 >"$W/lines.a" && zstd -dcq "$W/row_by_row/$(basename "$z")" | tail -n +4 | cmp -s - "$W/lines.a"
+    result "row by row: the same places of $(basename "$z")" $?
+done
 finish
