@@ -1,10 +1,10 @@
 /*
  * pkgwrite.h -- write one data package: rows in, a zip out.
- * Layer: dmf (libzip). Errors: EC_FORMAT (a value the format cannot carry; nothing was written for that row), EC_IO, EC_DISK,
+ * Layer: dmf. Errors: EC_FORMAT (a value the format cannot carry; nothing was written for that row), EC_IO, EC_DISK,
  * EC_LIMIT. On any error of dmf_writer_finish() nothing is left at `path`. Threads: one owner per writer.
  *
  * Data files are compressed as they come and spooled to tmp_dir, so memory does not grow with rows. The zip is deterministic
- * for equal content: fixed member order (PackageHeader.xml, Manifest.xml, data files in entity order), constant times, and
+ * for equal content: fixed member order in its directory (PackageHeader.xml, Manifest.xml, data files in entity order), constant times, and
  * octets that depend only on the compressor, which the zip's comment names (deflate.h). The content digest covers member
  * names and uncompressed octets and does not depend on the compressor: SHA-256 over a line per member with its name, size
  * and XXH3-128.
