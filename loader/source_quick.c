@@ -293,7 +293,10 @@ static inline bool number(const struct quick_field *q, struct cell *c)
     return true;
 }
 #else
-#define number long_number
+static inline bool number(const struct quick_field *q, struct cell *c)
+{
+    return long_number(q, c);
+}
 #endif
 
 static inline int two(const char *p)
