@@ -67,7 +67,10 @@ install: all
 	install -m 755 $(B)/dmfsync $(B)/dmfsync-emulator $(DESTDIR)$(PREFIX)/bin/
 	$(B)/dmfsync help --manual >$(B)/dmfsync.1
 	install -m 644 $(B)/dmfsync.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	sed 's|/usr/local/bin|$(PREFIX)/bin|' scripts/systemd/dmfsync@.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/dmfsync@.service
+	for u in scripts/systemd/*; do \
+	    sed 's|/usr/local/bin|$(PREFIX)/bin|' "$$u" >"$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}" || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/share/doc/dmfsync/examples
+	install -m 644 scripts/cron/dmfsync.crontab $(DESTDIR)$(PREFIX)/share/doc/dmfsync/examples/
 	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/dmfsync/
 
 ## layers      fails when a folder includes upward

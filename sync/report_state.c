@@ -105,7 +105,8 @@ enum ec report_state(struct report *r, struct report_map *m, struct store *s, st
     if (!rc && report_has_table(s, "waiver"))
         rc = take(r, m, &r->waivers,
                   store_query(s, "select substr(case when key = '' then filter else key end, 1, 200), field, "
-                                 "substr(reason, 1, 400), until, '' from waiver order by "
+                                 "substr(reason || case by when '' then '' else ' (' || by || ')' end, 1, 400), "
+                                 "until, '' from waiver order by "
                                  "until"),
                   reterr);
     if (!rc)

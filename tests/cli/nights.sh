@@ -42,8 +42,7 @@ drift() {
     0) KEY='gbmf|C-0000001' CURE=repair # a silent write in Dataverse
        admin POST /dataverse/rows '{"table":"account","company":"GBMF","key":{"accountnumber":"C-0000001"},"values":{"name":"Silent '"$1"'"}}' ;;
     1) KEY='usmf|C-0000005' CURE=repair # an option value, by an integration that writes past dual-write
-       admin POST /dataverse/rows '{"table":"account","company":"USMF","key":{"accountnumber":"C-0000005"},"values":{"msdyn_vendorpaymentmethod":null,"customertypecode":"'$((1 + $1 % 3 * 5))'"}}' >/dev/null 2>&1 ||
-           admin POST /dataverse/rows '{"table":"account","company":"USMF","key":{"accountnumber":"C-0000005"},"values":{"msdyn_creditrating":"Z'"$1"'"}}' ;;
+       admin POST /dataverse/rows '{"table":"account","company":"USMF","key":{"accountnumber":"C-0000005"},"values":{"msdyn_onholdstatus":"'$((806380001 + $1 % 3))'"}}' ;;
     2) KEY='usmf|C-0000009' CURE=repair # a record deleted in Dataverse
        admin POST /dataverse/rows '{"table":"account","company":"USMF","key":{"accountnumber":"C-0000009"},"delete":true}' ;;
     3) KEY='usmf|GHOST-'$1 CURE=ghost # one that only Dataverse has

@@ -113,5 +113,5 @@ insert into snapshot(side, file, origin, rows, excluded, faults, sum, began_at, 
  '2026-01-11T04:02:10Z', '2026-01-11T04:03:55Z');
 SQL
     sqlite3 "$1/.dmfsync/maps/customers/state.db" <"$W/plant-state.sql"
-    sqlite3 "$1/.dmfsync/maps/contacts/state.db" "insert into waiver(key, field, reason, until) values('usmf|P-000451', 'birthdate', 'Test person of the payroll team, agreed with J. Meyer on the 3rd', '2099-12-31'), ('usmf|P-000452', '', 'Duplicate, to be merged by the CRM team', '2026-01-05')" 2>/dev/null
+    sqlite3 "$1/.dmfsync/maps/contacts/state.db" "insert into waiver(key, field, reason, until) values('usmf|P-000451', 'birthdate', 'Test person of the payroll team, agreed with J. Meyer on the 3rd', '2099-12-31'), ('usmf|P-000452', '', 'Duplicate, to be merged by the CRM team', '2026-01-05')"
 }

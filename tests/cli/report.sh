@@ -56,6 +56,8 @@ has "a cause of failed rows" "is not found in the related table" "$W/report.html
 has "with its rows counted" '>154</td>' "$W/report.html"
 has "a conflict" "+44 20 7946 0019" "$W/report.html"
 has "a parked change" "is not in Dataverse yet" "$W/report.html"
+has "a waiver with its reason" "agreed with J. Meyer" "$W/report.html"
+has "one that is over" "over: it counts again" "$W/report.html"
 has "what to do" "<code>dmfsync repair customers --execute</code>" "$W/report.html"
 
 look "$W/report.html" 1280
