@@ -36,9 +36,9 @@ by_day() {
     admin POST /fno/rows "{\"entity\":\"Customers V3\",\"company\":\"usmf\",\"values\":{\"CUSTOMERACCOUNT\":\"C-0000003\",\"ORGANIZATIONNAME\":\"Day $1\"}}" &&
         admin POST /dataverse/rows "{\"table\":\"account\",\"company\":\"USMF\",\"key\":{\"accountnumber\":\"C-0000003\"},\"values\":{\"name\":\"Day $1\"}}"
 }
-# drift NIGHT: plants by turns, names the key that must be reported in KEY and what puts it right in CURE
+# drift NIGHT [KIND]: plants by turns, names the key that must be reported in KEY and what puts it right in CURE
 drift() {
-    case $(($1 % 5)) in
+    case $((${2:-$planted} % 5)) in
     0) KEY='gbmf|C-0000001' CURE=repair # a silent write in Dataverse
        admin POST /dataverse/rows '{"table":"account","company":"GBMF","key":{"accountnumber":"C-0000001"},"values":{"name":"Silent '"$1"'"}}' ;;
     1) KEY='usmf|C-0000005' CURE=repair # an option value, by an integration that writes past dual-write
@@ -117,7 +117,7 @@ at_night history customers
 result "history shows the nights" $([ "$(grep -c 'parity\|drift' "$W/out")" -ge 5 ]; echo $?) "$(head -5 "$W/out")"
 
 # A hook that fails, hangs or is not there changes nothing but a line on standard error.
-drift 10 >/dev/null
+drift 10 0 >/dev/null
 printf '#!/bin/sh\nsleep 600\n' >"$W/changed"
 env DMFSYNC_PARITY_ON_CHANGE_LIMIT=1s "$DMFSYNC_BIN" parity customers --quiet >"$W/out" 2>"$W/err"
 same "a hook that hangs: the verdict stands" 9 $?
