@@ -146,7 +146,7 @@ static void tell_services(struct app *app)
 {
     struct json *list;
 
-    if (!(app->command->needs & NEED_LOCK) || (!app->erp && !app->dv))
+    if (!app->command || !(app->command->needs & NEED_LOCK) || (!app->erp && !app->dv))
         return;
     list = out_array(&app->out, NULL, "services");
     if (app->erp)
