@@ -236,11 +236,12 @@ static enum ec find_link(struct gateway *g, struct err *reterr)
     struct arena a = { 0 };
     struct json *v = NULL;
     struct strbuf path = STRBUF(0);
-    const char *host = host_of(g->app->cfg.fno.url, &a);
+    const char *host;
     enum ec rc;
 
     if (g->cid[0])
         return EC_OK;
+    host = host_of(g->app->cfg.fno.url, &a);
     strbuf_adds(&path, API "/Environments?targetType=AX&identifier=");
     strbuf_add_url(&path, host, strlen(host), NULL);
     rc = call(g, "GET", path.buf, NULL, &a, &v, reterr);
