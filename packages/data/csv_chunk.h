@@ -12,7 +12,7 @@
 
 #include "base/strbuf.h"
 
-enum { CSV_CHUNK_OCTETS = 256 * 1024 }; /* usual size */
+enum { CSV_CHUNK_OCTETS = 128 * 1024 }; /* usual size */
 struct csv_chunks;
 /* From `offset` on, where a row begins. max_row: what a row may have; a piece has little more. */
 enum ec csv_chunks_open(const char *path, uint64_t offset, char quote, size_t max_row, struct csv_chunks **ret,

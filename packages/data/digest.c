@@ -168,31 +168,3 @@ struct digest digest_bytes_plain(const void *p, size_t n)
 
     return (struct digest){ h.high64, h.low64 };
 }
-
-struct octet_digest {
-    XXH3_state_t *state;
-};
-
-struct octet_digest *octet_digest_new(void)
-{
-    struct octet_digest *d = xcalloc(1, sizeof(*d));
-
-    d->state = XXH3_createState();
-    BUG_IF(!d->state || XXH3_128bits_reset(d->state) == XXH_ERROR, "XXH3 state");
-    return d;
-}
-
-void octet_digest_add(struct octet_digest *d, const void *p, size_t n)
-{
-    if (n)
-        BUG_IF(XXH3_128bits_update(d->state, p, n) == XXH_ERROR, "XXH3 update");
-}
-
-struct digest octet_digest_end(struct octet_digest *d)
-{
-    XXH128_hash_t h = XXH3_128bits_digest(d->state);
-
-    XXH3_freeState(d->state);
-    free(d);
-    return (struct digest){ h.high64, h.low64 };
-}
