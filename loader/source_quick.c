@@ -559,36 +559,15 @@ static inline bool plain_cell(const struct csv_plain *row, size_t column, struct
     return true;
 }
 
-/* Is there an octet from 0xCC on (perhaps not in normal form C) or a CR? Up to eight octets are looked at at a time. */
-static bool odd_text(const char *p, size_t n)
-{
-    const uint64_t ones = 0x0101010101010101U, high = ones << 7;
-    unsigned odd = 0;
-
-    for (; n >= 8; p += 8, n -= 8) {
-        uint64_t w, low7, cr;
-
-        memcpy(&w, p, 8);
-        low7 = w & ~high;
-        cr = w ^ ('\r' * ones);
-        if (((low7 + (0x80 - 0x4C) * ones) & w & high) || ((cr - ones) & ~cr & high))
-            return true;
-    }
-    for (; n; p++, n--)
-        odd |= (unsigned)((unsigned char)*p >= 0xCC) | (unsigned)(*p == '\r');
-    return odd;
-}
-
 /* A field that is no bare text: a number, a date, an element, a constant, a text in quotes, an odd one. */
 static bool plain_value(const struct source_quick *q, const struct source *s, size_t i, const struct csv_plain *row,
-                        bool easy, struct arena *a, struct cell *values, uint64_t *same)
+                        struct arena *a, struct cell *values, uint64_t *same)
 {
     const struct quick_field *f = &q->fields[i];
     struct cell in = CELL_ABSENT;
-    bool as_it_is = true;
+    bool as_it_is = true, easy = f->column < 0 || !(row->odd >> f->column & 1);
 
     if (f->column >= 0 && !plain_cell(row, (size_t)f->column, &in)) {
-        easy = easy || !odd_text(in.ptr, in.len);
         /* Of a text with doubled quotes it is enough to know that it is short enough with them. */
         if (memchr(in.ptr, csv_quote(s->csv), in.len) &&
             (f->shape != SHAPE_TEXT || !easy || in.len > f->max_octets || in.ptr[in.len - 1] == ' '))
@@ -637,13 +616,13 @@ static inline bool usual_value(const struct source_quick *q, size_t i, const str
     return true;
 }
 
-/* The bare texts of a row, but those in quotes: *ret_left has a bit for each that is not to go as it stands. False: one is not good. */
-static bool bare_texts(const struct source_quick *q, const struct csv_plain *row, bool easy, struct cell *values,
+/* The bare texts of a row, but those in quotes and odd ones: *ret_left has a bit for each that is not to go as it stands. False: one is not good. */
+static bool bare_texts(const struct source_quick *q, const struct csv_plain *row, struct cell *values,
                        uint64_t *ret_left)
 {
     const char *const w = row->w;
     const uint32_t *const end = row->end;
-    const uint64_t quoted = row->quoted;
+    const uint64_t special = row->quoted | row->odd;
     uint64_t left = 0;
 
     for (const struct bare_text *t = q->bare_texts, *last = t + q->n_bare; t < last; t++) {
@@ -651,15 +630,13 @@ static bool bare_texts(const struct source_quick *q, const struct csv_plain *row
 
         if (values)
             values[t->field] = (struct cell){ n ? w + begin : NULL, n };
-        if (quoted >> t->column & 1) {
+        if (special >> t->column & 1) {
             left |= (uint64_t)1 << t->field;
         } else if (!n) {
             if (!q->fields[t->field].absent_good)
                 return false;
         } else if (n > t->max_octets || w[begin + n - 1] == ' ') {
             return false;
-        } else if (!easy && odd_text(w + begin, n)) {
-            left |= (uint64_t)1 << t->field;
         }
     }
     *ret_left = left;
@@ -670,7 +647,6 @@ bool source_quick_plain(struct source_quick *q, const struct source *s, const st
                         struct cell *values, struct quick_plain *ret)
 {
     const struct company *company = q->fixed_known ? &q->fixed : NULL;
-    const bool easy = !row->wide && !row->several_lines; /* texts are in normal form, without CR */
     struct cell in = CELL_ABSENT;
     uint64_t left, same = ~(uint64_t)0;
 
@@ -684,14 +660,14 @@ bool source_quick_plain(struct source_quick *q, const struct source *s, const st
     ret->other_company = company->other;
     if (company->other)
         return true;
-    if (!bare_texts(q, row, easy, s->has_self ? values : NULL, &left))
+    if (!bare_texts(q, row, s->has_self ? values : NULL, &left))
         return false;
     for (size_t k = 0; k < q->n_others; k++)
         if (!usual_value(q, q->others[k], row, &values[q->others[k]], &same) &&
-            !plain_value(q, s, q->others[k], row, easy, a, values, &same))
+            !plain_value(q, s, q->others[k], row, a, values, &same))
             return false;
     for (; left; left &= left - 1)
-        if (!plain_value(q, s, (size_t)__builtin_ctzll(left), row, easy, a, values, &same))
+        if (!plain_value(q, s, (size_t)__builtin_ctzll(left), row, a, values, &same))
             return false;
     ret->same = same;
     return true;

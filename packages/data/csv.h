@@ -58,6 +58,7 @@ struct csv_plain {
     uint32_t octets; /* with the line end */
     size_t n;
     uint64_t quoted, needed; /* as above */
+    uint64_t odd; /* of the first 64 cells: there is a CR in it, or an octet from 0xCC on */
     bool wide, several_lines;
     uint64_t offset, line, number;
 };

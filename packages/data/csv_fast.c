@@ -353,16 +353,42 @@ static void note_quoted(struct csv_fast *f, size_t lf, struct csv_plain *ret)
     }
 }
 
-static uint32_t inner_lines(struct csv_fast *f, const char *w, size_t lf)
+/* The bit of the cell that holds octet `at`; cells before *i end before it. */
+INLINE static uint64_t cell_bit(const struct csv_plain *row, size_t at, size_t *i)
 {
-    uint32_t lines = 0;
+    while (row->end[*i] < at)
+        ++*i;
+    return *i < 64 ? (uint64_t)1 << *i : 0;
+}
+
+/* Line ends in cells up to the octet `lf`. */
+static uint32_t note_lines(struct csv_fast *f, size_t lf, struct csv_plain *row)
+{
+    uint32_t lines = 1;
+    size_t i = 0;
 
     for (; f->next_inner < f->n_inner && f->inner[f->next_inner] < lf; f->next_inner++) {
         size_t at = f->inner[f->next_inner];
 
-        lines += w[at] == '\n' ? w[at - 1] != '\r' : 1; /* a quote stands before it at least */
+        if (row->w[at] == '\r') {
+            row->odd |= cell_bit(row, at, &i);
+            lines++;
+        } else {
+            lines += row->w[at - 1] != '\r'; /* a quote stands before it at least */
+        }
     }
+    row->several_lines = lines > 1;
     return lines;
+}
+
+static void note_wide(struct csv_fast *f, size_t lf, struct csv_plain *row)
+{
+    size_t i = 0;
+
+    for (; f->next_wide < f->n_wide && f->wide[f->next_wide] < lf; f->next_wide++) {
+        row->odd |= cell_bit(row, f->wide[f->next_wide], &i);
+        row->wide = true;
+    }
 }
 
 bool csv_fast_high(const struct csv_fast *f, const struct csv_plain *row)
@@ -396,10 +422,9 @@ static bool split(struct csv_fast *f, const char *w, size_t max, struct csv_fast
     if (f->next_open < f->n_opens)
         note_quoted(f, e->lf, row);
     if (f->next_inner < f->n_inner)
-        ret->lines += inner_lines(f, w, e->lf);
-    row->several_lines = ret->lines > 1;
-    for (; f->next_wide < f->n_wide && f->wide[f->next_wide] < e->lf; f->next_wide++)
-        row->wide = true;
+        ret->lines = note_lines(f, e->lf, row);
+    if (f->next_wide < f->n_wide)
+        note_wide(f, e->lf, row);
     f->next++;
     return true;
 }
