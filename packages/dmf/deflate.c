@@ -61,8 +61,7 @@ static void squeezer_begin(struct squeezer *q, bool isal)
     q->isal = isal;
 #ifdef HAVE_ISAL
     if (isal) {
-        /* Zeros: what ISA-L does not set in there finds its way into the headers of blocks. */
-        q->level_buf = xcalloc(1, ISAL_DEF_LVL1_DEFAULT);
+        q->level_buf = xmalloc(ISAL_DEF_LVL1_DEFAULT);
         return;
     }
 #endif
@@ -84,6 +83,10 @@ static void squeeze(struct squeezer *q, struct slot *s)
 {
 #ifdef HAVE_ISAL
     if (q->isal) {
+        /* Zeros for each block: what ISA-L does not set in there finds its way into the block's octets, which must not depend on
+         * the block that this thread had before. */
+        memset(&q->is, 0, sizeof(q->is));
+        memset(q->level_buf, 0, ISAL_DEF_LVL1_DEFAULT);
         isal_deflate_init(&q->is);
         q->is.level = LEVEL;
         q->is.level_buf = q->level_buf;
