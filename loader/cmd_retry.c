@@ -164,14 +164,10 @@ static enum ec one_map(struct retrying *c, struct map_ctx *m, const struct run *
 static enum ec execute(struct retrying *c, struct err *reterr)
 {
     static const char *const HEADERS[] = { "map", "again", "rows", "landed", "unchanged", "rejected", "open" };
-    struct strbuf lines = STRBUF(0);
-    char identity[65];
     struct run run;
     enum ec rc;
 
-    pair_identity(c->p, &lines, identity);
-    rc = run_begin(c->app, "retry", identity, strbuf_str(&lines), &run, reterr);
-    strbuf_release(&lines);
+    rc = run_begin(c->p, "retry", &run, reterr);
     if (rc)
         return rc;
     if (run.continued)
@@ -209,11 +205,7 @@ enum ec cmd_retry(struct app *app, struct err *reterr)
         err_set(reterr, EC_USAGE, "--rejects FILE holds the rows of one map");
         return err_hint(reterr, "name the map: dmfsync retry --rejects FILE ALIAS");
     }
-    rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &c.p, reterr);
-    if (!rc)
-        rc = pair_companies(c.p, reterr);
-    if (!rc)
-        rc = pair_check_not_running(c.p, reterr);
+    rc = pair_open_to_write(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, &c.p, reterr);
     c.list = out_array(&app->out, NULL, "maps");
     for (size_t i = 0; i < (c.p ? c.p->n : 0) && !rc; i++) {
         struct map_ctx *m = &c.p->maps[i];

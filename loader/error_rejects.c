@@ -15,16 +15,7 @@ static enum ec rows_of_version(struct map_ctx *m, struct package_row *from, stru
 
     query_int(q, 1, from->run_id);
     query_int(q, 2, from->version);
-    while (query_step(q)) {
-        if (!ret->set) {
-            from->first_row = query_get_int(q, 0);
-            from->first_line = query_get_int(q, 1);
-            from->first_offset = query_get_int(q, 2);
-        }
-        from->last_row = query_get_int(q, 0);
-        mask_add(ret, (uint64_t)query_get_int(q, 0));
-    }
-    return query_done(q, reterr);
+    return package_rows_pick(q, from, ret, reterr);
 }
 
 static enum ec put_row(struct lint_profile *p, const struct source *s, const struct source_row *r, int64_t run_id,
@@ -80,20 +71,12 @@ enum ec error_rejects(struct map_ctx *m, int64_t run_id, struct arena *a, char *
                       struct err *reterr)
 {
     struct lint_profile *p = xcalloc(1, sizeof(*p));
-    struct query *q = store_query(
-        m->state, "select distinct version from row_exception where run_id = ?1 and side = 'fno' order by version");
     int64_t *versions = NULL;
     size_t n = 0;
-    enum ec rc;
+    enum ec rc = package_versions(m, run_id, &versions, &n, reterr);
 
     p->m = m;
     p->file = m->cfg->source;
-    query_int(q, 1, run_id);
-    while (query_step(q)) {
-        versions = xrealloc(versions, (n + 1) * sizeof(*versions));
-        versions[n++] = query_get_int(q, 0);
-    }
-    rc = query_done(q, reterr);
     for (size_t i = 0; i < n && !rc; i++)
         rc = put_version(p, run_id, versions[i], reterr);
     rc = lint_reject_finish(p, rc, reterr);

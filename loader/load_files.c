@@ -126,18 +126,11 @@ static const char *end_state(const struct loading *l)
     return "done";
 }
 
-static enum ec run_load(struct app *app, struct pair *p, struct err *reterr)
+static enum ec run_load(struct app *app, struct pair *p, const struct wave_rules *rules, struct err *reterr)
 {
-    struct loading l = { .app = app, .p = p };
-    struct strbuf lines = STRBUF(0);
-    char identity[65];
-    enum ec rc = wave_rules_read(app, &l.rules, reterr);
+    struct loading l = { .app = app, .p = p, .rules = *rules };
+    enum ec rc = run_begin(p, "load", &l.run, reterr);
 
-    if (rc)
-        return rc;
-    pair_identity(p, &lines, identity);
-    rc = run_begin(app, "load", identity, strbuf_str(&lines), &l.run, reterr);
-    strbuf_release(&lines);
     if (rc)
         return rc;
     if (l.run.continued)
@@ -162,11 +155,7 @@ enum ec load_files(struct app *app, struct err *reterr)
     enum ec rc = wave_rules_read(app, &rules, reterr);
 
     if (!rc)
-        rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
-    if (!rc)
-        rc = pair_companies(p, reterr);
-    if (!rc)
-        rc = pair_check_not_running(p, reterr);
+        rc = pair_open_to_write(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, &p, reterr);
     for (size_t i = 0; !rc && i < p->n; i++) {
         struct source *s = NULL;
 
@@ -183,7 +172,7 @@ enum ec load_files(struct app *app, struct err *reterr)
         source_close(s);
     }
     if (!rc && app->opt->execute)
-        rc = run_load(app, p, reterr);
+        rc = run_load(app, p, &rules, reterr);
     pair_close(p);
     return rc;
 }

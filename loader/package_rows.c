@@ -3,6 +3,35 @@
 
 #include <stdlib.h>
 
+enum ec package_rows_pick(struct query *q, struct package_row *from, struct mask *pick, struct err *reterr)
+{
+    while (query_step(q)) {
+        if (!pick->set) {
+            from->first_row = query_get_int(q, 0);
+            from->first_line = query_get_int(q, 1);
+            from->first_offset = query_get_int(q, 2);
+        }
+        from->last_row = query_get_int(q, 0);
+        mask_add(pick, (uint64_t)query_get_int(q, 0));
+    }
+    return query_done(q, reterr);
+}
+
+enum ec package_versions(struct map_ctx *m, int64_t run_id, int64_t **ret, size_t *ret_n, struct err *reterr)
+{
+    struct query *q = store_query(
+        m->state, "select distinct version from row_exception where run_id = ?1 and side = 'fno' order by version");
+
+    *ret = NULL;
+    *ret_n = 0;
+    query_int(q, 1, run_id);
+    while (query_step(q)) {
+        *ret = xrealloc(*ret, (*ret_n + 1) * sizeof(**ret));
+        (*ret)[(*ret_n)++] = query_get_int(q, 0);
+    }
+    return query_done(q, reterr);
+}
+
 char *package_pick_name(int64_t package_id, struct arena *a)
 {
     return arena_printf(a, "pick:%lld", (long long)package_id);

@@ -32,6 +32,10 @@ enum ec package_rows_begin(struct package_rows *k, struct err *reterr);
 enum ec package_rows_next(struct package_rows *k, struct arena *a, struct source_row *ret, bool *ret_more,
                           struct err *reterr);
 
+/* Rows (row_no, line, offset, in order of row_no) into `pick`; the first and the last one become `from`'s range. Ends the query. */
+enum ec package_rows_pick(struct query *q, struct package_row *from, struct mask *pick, struct err *reterr);
+/* Which corrected files the failed rows of a load are of, 0 = the source itself; to be freed. */
+enum ec package_versions(struct map_ctx *m, int64_t run_id, int64_t **ret, size_t *ret_n, struct err *reterr);
 /* The mask's name of a package's picked rows. */
 char *package_pick_name(int64_t package_id, struct arena *a);
 /*

@@ -446,6 +446,15 @@ enum ec pair_check_not_running(struct pair *p, struct err *reterr)
     return rc;
 }
 
+enum ec pair_open_to_write(struct app *app, unsigned flags, struct pair **ret, struct err *reterr)
+{
+    enum ec rc = pair_open(app, flags, 0, ret, reterr);
+
+    if (!rc)
+        rc = pair_companies(*ret, reterr);
+    return rc ? rc : pair_check_not_running(*ret, reterr);
+}
+
 void pair_identity(const struct pair *p, struct strbuf *ret_lines, char ret[static 65])
 {
     struct sha256 *s = sha256_new();

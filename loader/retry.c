@@ -267,16 +267,7 @@ static enum ec wanted_rows(struct retry_planning *g, struct package_row *from, s
     query_int(q, 1, g->load_run);
     query_int(q, 2, takes_existing(g->m));
     query_int(q, 3, g->version);
-    while (query_step(q)) {
-        if (!ret->set) {
-            from->first_row = query_get_int(q, 0);
-            from->first_line = query_get_int(q, 1);
-            from->first_offset = query_get_int(q, 2);
-        }
-        from->last_row = query_get_int(q, 0);
-        mask_add(ret, (uint64_t)query_get_int(q, 0));
-    }
-    return query_done(q, reterr);
+    return package_rows_pick(q, from, ret, reterr);
 }
 
 static enum ec take_version(struct retry_planning *g, struct err *reterr)
@@ -314,19 +305,10 @@ static enum ec take_version(struct retry_planning *g, struct err *reterr)
 
 static enum ec take_as_they_were(struct retry_planning *g, struct err *reterr)
 {
-    struct query *q =
-        store_query(g->m->state,
-                    "select distinct version from row_exception where run_id = ?1 and side = 'fno' order by version");
     int64_t *versions = NULL;
     size_t n = 0;
-    enum ec rc;
+    enum ec rc = package_versions(g->m, g->load_run, &versions, &n, reterr);
 
-    query_int(q, 1, g->load_run);
-    while (query_step(q)) {
-        versions = xrealloc(versions, (n + 1) * sizeof(*versions));
-        versions[n++] = query_get_int(q, 0);
-    }
-    rc = query_done(q, reterr);
     for (size_t i = 0; i < n && !rc; i++) {
         g->version = versions[i];
         rc = take_version(g, reterr);

@@ -2,7 +2,7 @@
 #include "loader/public/catalog.h"
 #include "base/clock.h"
 #include "base/step.h"
-#include "cli/command.h"
+#include "loader/public/pair.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,17 +73,18 @@ static enum ec insert_run(struct app *app, const char *kind, const char *identit
     return rc;
 }
 
-enum ec run_begin(struct app *app, const char *kind, const char *identity, const char *identity_lines,
-                  struct run *ret, struct err *reterr)
+enum ec run_begin(struct pair *p, const char *kind, struct run *ret, struct err *reterr)
 {
-    struct strbuf old_text = STRBUF(0);
-    char old_identity[65] = "", started[32] = "", diff[400];
+    struct app *app = p->app;
+    struct strbuf old_text = STRBUF(0), lines = STRBUF(0);
+    char identity[65], old_identity[65] = "", started[32] = "", diff[400];
     int64_t old = 0;
     struct run r = { 0 };
     enum ec rc = unfinished(app, kind, &old, old_identity, &old_text, started, reterr);
 
     if (rc)
         goto out;
+    pair_identity(p, &lines, identity);
     snprintf(r.kind, sizeof(r.kind), "%s", kind);
     snprintf(r.identity, sizeof(r.identity), "%s", identity);
     if (app->opt->resume && !old) {
@@ -95,7 +96,7 @@ enum ec run_begin(struct app *app, const char *kind, const char *identity, const
         out_warn(&app->out, "the unfinished %s of %s (run %lld) is discarded; what it sent stays on the services",
                  kind, started, (long long)old);
     } else if (old && strcmp(old_identity, identity)) {
-        first_difference(strbuf_str(&old_text), identity_lines, diff, sizeof(diff));
+        first_difference(strbuf_str(&old_text), strbuf_str(&lines), diff, sizeof(diff));
         rc = err_set(reterr, EC_STATE, "the unfinished %s of %s (run %lld) was begun with other settings: %s", kind,
                      started, (long long)old, diff);
         err_hint(reterr, "put the setting back to continue, or give --restart --execute to begin anew");
@@ -118,7 +119,7 @@ enum ec run_begin(struct app *app, const char *kind, const char *identity, const
         rc = query_run(q, reterr);
     }
     if (!rc && !r.id)
-        rc = insert_run(app, kind, identity, identity_lines, &r, reterr);
+        rc = insert_run(app, kind, identity, strbuf_str(&lines), &r, reterr);
     if (!rc && r.continued) {
         struct query *q = store_query(app->work, "update run set state = 'running', ended_at = null where id = ?1");
 
@@ -130,6 +131,7 @@ enum ec run_begin(struct app *app, const char *kind, const char *identity, const
     if (!rc)
         *ret = r;
 out:
+    strbuf_release(&lines);
     strbuf_release(&old_text);
     return rc;
 }

@@ -75,17 +75,13 @@ static enum ec run_pairing(struct app *app, struct pair *p, struct pairing how, 
 {
     static const char *const HEADERS[] = { "wave",    "map",   "rows",    "in F&O",     "created",
                                            "updated", "equal", "refused", "left alone", "open" };
-    struct strbuf lines = STRBUF(0);
     struct json *list = out_array(&app->out, NULL, "maps");
     struct table *t = NULL;
     struct dict *d = NULL;
-    char identity[65];
     struct run run;
     enum ec rc;
 
-    pair_identity(p, &lines, identity);
-    rc = run_begin(app, pairing_kind(how), identity, strbuf_str(&lines), &run, reterr);
-    strbuf_release(&lines);
+    rc = run_begin(p, pairing_kind(how), &run, reterr);
     if (rc)
         return rc;
     if (run.continued)
@@ -131,11 +127,7 @@ enum ec cmd_load(struct app *app, struct err *reterr)
 
     if (rc || (how.from == LOAD_FROM_CSV && how.to == LOAD_TO_FNO))
         return rc ? rc : load_files(app, reterr);
-    rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
-    if (!rc)
-        rc = pair_companies(p, reterr);
-    if (!rc)
-        rc = pair_check_not_running(p, reterr);
+    rc = pair_open_to_write(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, &p, reterr);
     for (size_t i = 0; !rc && i < p->n; i++)
         if (p->maps[i].selected)
             rc = announce(app, &p->maps[i], how, reterr);

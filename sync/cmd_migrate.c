@@ -87,16 +87,12 @@ static void show(struct app *app, struct pair *p, const struct map_outcome *outc
 static enum ec run_it(struct app *app, struct pair *p, const struct wave_rules *rules, struct err *reterr)
 {
     struct map_outcome *outcomes = arena_zalloc(&p->arena, (p->n + 1) * sizeof(*outcomes));
-    struct strbuf lines = STRBUF(0);
     struct arena a = { 0 };
-    char identity[65];
     struct run run;
     bool green = true, failed = false;
     enum ec rc;
 
-    pair_identity(p, &lines, identity);
-    rc = run_begin(app, "migrate", identity, strbuf_str(&lines), &run, reterr);
-    strbuf_release(&lines);
+    rc = run_begin(p, "migrate", &run, reterr);
     if (rc)
         return rc;
     out_int(&app->out, NULL, "run", run.id);
@@ -153,11 +149,7 @@ enum ec cmd_migrate(struct app *app, struct err *reterr)
     enum ec rc = wave_rules_read(app, &rules, reterr);
 
     if (!rc)
-        rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_CLOSURE, 0, &p, reterr);
-    if (!rc)
-        rc = pair_companies(p, reterr);
-    if (!rc)
-        rc = pair_check_not_running(p, reterr);
+        rc = pair_open_to_write(app, PAIR_LIVE | PAIR_STATE | PAIR_CLOSURE, &p, reterr);
     if (!rc)
         rc = dry_run(app, p, reterr); /* every source header is checked before the first row leaves */
     if (!rc && app->opt->execute)

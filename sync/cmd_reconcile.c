@@ -198,8 +198,6 @@ static enum ec take_up(struct reconcile *r, struct err *reterr)
 static enum ec begin_new(struct reconcile *r, struct err *reterr)
 {
     struct app *app = r->app;
-    struct strbuf lines = STRBUF(0);
-    char identity[65];
     enum ec rc;
 
     r->argv = app->opt->rest;
@@ -209,9 +207,7 @@ static enum ec begin_new(struct reconcile *r, struct err *reterr)
     rc = rec_plan(r, reterr);
     if (rc || !app->opt->execute)
         return rc;
-    pair_identity(r->p, &lines, identity);
-    rc = run_begin(app, "reconcile", identity, strbuf_str(&lines), &r->run, reterr);
-    strbuf_release(&lines);
+    rc = run_begin(r->p, "reconcile", &r->run, reterr);
     if (rc)
         return rc;
     command_forget(r);

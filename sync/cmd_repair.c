@@ -44,15 +44,11 @@ static enum ec write_both(struct app *app, struct pair *p, struct map_ctx *m, st
                           struct comparison *c, struct err *reterr)
 {
     static const struct repair_scope SCOPE = { .master_only = true };
-    struct strbuf lines = STRBUF(0);
     struct written w = { 0 };
-    char identity[65];
     struct run run;
     enum ec rc;
 
-    pair_identity(p, &lines, identity);
-    rc = run_begin(app, "repair", identity, strbuf_str(&lines), &run, reterr);
-    strbuf_release(&lines);
+    rc = run_begin(p, "repair", &run, reterr);
     if (!rc)
         rc = repair_dataverse(m, &run, d, &SCOPE, &w.dv, reterr);
     if (!rc)
@@ -101,12 +97,8 @@ enum ec cmd_repair(struct app *app, struct err *reterr)
     struct dict *d = NULL;
     struct comparison c;
     struct json *list = out_array(&app->out, NULL, "maps");
-    enum ec rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+    enum ec rc = pair_open_to_write(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, &p, reterr);
 
-    if (!rc)
-        rc = pair_companies(p, reterr);
-    if (!rc)
-        rc = pair_check_not_running(p, reterr);
     if (!rc)
         rc = dict_open(p, &d, reterr);
     for (size_t i = 0; !rc && i < p->n; i++) {

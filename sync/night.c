@@ -58,19 +58,14 @@ static const char *refuse(struct night *t, struct map_ctx *m, const struct compa
     return NULL;
 }
 
-static enum ec write_rows(struct night *t, struct map_ctx *m, struct dict *d, struct night_map *x, struct run *run,
-                          struct err *reterr)
+static enum ec write_rows(struct map_ctx *m, struct dict *d, struct night_map *x, struct run *run, struct err *reterr)
 {
     static const struct repair_scope SCOPE = { .master_only = true };
-    struct strbuf lines = STRBUF(0);
     struct repair_counts dv = { 0 };
     struct repair_fno_counts fno = { 0 };
-    char identity[65];
     enum ec rc;
 
-    pair_identity(m->pair, &lines, identity);
-    rc = run_begin(t->app, "repair", identity, strbuf_str(&lines), run, reterr);
-    strbuf_release(&lines);
+    rc = run_begin(m->pair, "repair", run, reterr);
     if (!rc)
         rc = repair_dataverse(m, run, d, &SCOPE, &dv, reterr);
     if (!rc)
@@ -84,7 +79,7 @@ static enum ec repair(struct night *t, struct map_ctx *m, struct dict *d, uint64
 {
     struct run run;
     struct err e = { 0 };
-    enum ec rc = write_rows(t, m, d, x, &run, &e);
+    enum ec rc = write_rows(m, d, x, &run, &e);
 
     if (rc == EC_STOPPED || rc == EC_DISK) {
         *reterr = e;

@@ -94,6 +94,7 @@ enum { REPORT_RUNS = 15, REPORT_ERRORS = 40, REPORT_ITEMS = 25, REPORT_COMPANIES
 
 enum ec report_gather(struct app *app, size_t days, struct report *ret, struct err *reterr);
 void report_release(struct report *r);
+int64_t report_time(struct cell c); /* a time of the catalog in ms; 0 when it is none */
 bool report_has_table(struct store *s, const char *name);
 /* Adds what one map's state.db holds (report_state.c). */
 enum ec report_state(struct report *r, struct report_map *m, struct store *state, struct err *reterr);

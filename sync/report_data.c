@@ -28,17 +28,11 @@ bool report_has_table(struct store *s, const char *name)
     return !query_done(q, NULL) && yes;
 }
 
-/* A time of the catalog; 0 when it is none. */
-static int64_t when(struct cell c)
+int64_t report_time(struct cell c)
 {
     int64_t ms = 0;
 
     return clock_parse_utc(c.ptr ? c.ptr : "", c.len, &ms) ? ms : 0;
-}
-
-static enum verdict_word word_of(struct cell c)
-{
-    return cell_is(c, "parity") ? VERDICT_PARITY : cell_is(c, "drift") ? VERDICT_DRIFT : VERDICT_UNKNOWN;
 }
 
 static void counts_of(const struct json *v, struct report_counts *n)
@@ -99,9 +93,9 @@ static enum ec last_verdict(struct report *r, struct report_map *m, struct err *
     query_str(q, 1, m->alias);
     if (query_step(q)) {
         m->has_verdict = true;
-        m->word = word_of(query_get_cell(q, 0));
+        m->word = verdict_word_of(query_get_cell(q, 0));
         snprintf(m->checked_at, sizeof(m->checked_at), "%s", query_get_str(q, 1));
-        m->checked_ms = when(query_get_cell(q, 1));
+        m->checked_ms = report_time(query_get_cell(q, 1));
         m->stale = r->now_ms - m->checked_ms > r->app->cfg.verdict_max_age_ms;
         take_verdict(r, m, query_get_cell(q, 2));
     }
@@ -111,7 +105,7 @@ static enum ec last_verdict(struct report *r, struct report_map *m, struct err *
     q = store_query(s, "select max(checked_at) from verdict where alias = ?1 and verdict = 'parity'");
     query_str(q, 1, m->alias);
     if (query_step(q))
-        m->green_ms = when(query_get_cell(q, 0));
+        m->green_ms = report_time(query_get_cell(q, 0));
     rc = query_done(q, reterr);
     if (rc)
         return rc;
@@ -121,7 +115,7 @@ static enum ec last_verdict(struct report *r, struct report_map *m, struct err *
     query_str(q, 1, m->alias);
     query_str(q, 2, verdict_name(m->word));
     if (query_step(q))
-        m->since_ms = when(query_get_cell(q, 0));
+        m->since_ms = report_time(query_get_cell(q, 0));
     return query_done(q, reterr);
 }
 
@@ -146,9 +140,9 @@ static enum ec days(struct report *r, struct report_map *m, struct err *reterr)
     query_str(q, 1, m->alias);
     query_str(q, 2, from);
     while (query_step(q)) {
-        int64_t day = when(query_get_cell(q, 1)) / REPORT_DAY_MS - r->first_day, drift = query_get_int(q, 2);
+        int64_t day = report_time(query_get_cell(q, 1)) / REPORT_DAY_MS - r->first_day, drift = query_get_int(q, 2);
         struct report_day *d;
-        int word = (int)word_of(query_get_cell(q, 0));
+        int word = (int)verdict_word_of(query_get_cell(q, 0));
 
         if (day < 0 || day >= (int64_t)r->n_days) /* a clock that was wrong once */
             continue;
@@ -189,8 +183,8 @@ static enum ec runs(struct report *r, struct err *reterr)
         x->id = query_get_int(q, 0);
         x->kind = arena_strdup(&r->arena, query_get_str(q, 1));
         x->state = arena_strdup(&r->arena, query_get_str(q, 2));
-        x->started_ms = when(query_get_cell(q, 3));
-        x->ended_ms = when(query_get_cell(q, 4));
+        x->started_ms = report_time(query_get_cell(q, 3));
+        x->ended_ms = report_time(query_get_cell(q, 4));
     }
     return query_done(q, reterr);
 }
@@ -223,8 +217,8 @@ static enum ec activity(struct report *r, struct err *reterr)
         "dataverse_octets from activity where started_at >= ?1 order by id desc");
     query_str(q, 1, from);
     while (query_step(q)) {
-        struct report_activity x = { .started_ms = when(query_get_cell(q, 1)),
-                                     .ended_ms = when(query_get_cell(q, 2)),
+        struct report_activity x = { .started_ms = report_time(query_get_cell(q, 1)),
+                                     .ended_ms = report_time(query_get_cell(q, 2)),
                                      .status = query_get_int(q, 3) };
         int64_t day = x.started_ms / REPORT_DAY_MS - r->first_day;
 

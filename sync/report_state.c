@@ -1,13 +1,5 @@
 /* report_state.c -- what one map's state.db adds to the report: what waits, how fast it went, the rows that a person looks at. */
-#include "base/clock.h"
 #include "sync/report.h"
-
-static int64_t when(struct cell c)
-{
-    int64_t ms = 0;
-
-    return clock_parse_utc(c.ptr ? c.ptr : "", c.len, &ms) ? ms : 0;
-}
 
 static enum ec waiting(struct report_map *m, struct store *s, struct err *reterr)
 {
@@ -24,14 +16,14 @@ static enum ec waiting(struct report_map *m, struct store *s, struct err *reterr
         m->parked = query_get_int(q, 1);
         m->conflicts = query_get_int(q, 2);
         m->poison = query_get_int(q, 3);
-        m->oldest_pending_ms = when(query_get_cell(q, 4));
+        m->oldest_pending_ms = report_time(query_get_cell(q, 4));
     }
     rc = query_done(q, reterr);
     if (rc)
         return rc;
     q = store_query(s, "select max(moved_at) from cursor");
     if (query_step(q))
-        m->cursor_ms = when(query_get_cell(q, 0));
+        m->cursor_ms = report_time(query_get_cell(q, 0));
     return query_done(q, reterr);
 }
 
@@ -44,7 +36,7 @@ static enum ec speed(struct report_map *m, struct store *s, struct err *reterr)
 
     if (query_step(q)) {
         m->load_rows = query_get_int(q, 0);
-        m->load_ms = when(query_get_cell(q, 2)) - when(query_get_cell(q, 1));
+        m->load_ms = report_time(query_get_cell(q, 2)) - report_time(query_get_cell(q, 1));
     }
     rc = query_done(q, reterr);
     if (rc)
@@ -53,7 +45,7 @@ static enum ec speed(struct report_map *m, struct store *s, struct err *reterr)
     q = store_query(s, "select rows, began_at, ended_at, max(id) from snapshot where side <> 'source' group by side");
     while (query_step(q)) {
         m->read_rows += query_get_int(q, 0);
-        m->read_ms += when(query_get_cell(q, 2)) - when(query_get_cell(q, 1));
+        m->read_ms += report_time(query_get_cell(q, 2)) - report_time(query_get_cell(q, 1));
     }
     return query_done(q, reterr);
 }

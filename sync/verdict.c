@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum verdict_word verdict_word_of(struct cell name)
+{
+    return cell_is(name, "parity") ? VERDICT_PARITY : cell_is(name, "drift") ? VERDICT_DRIFT : VERDICT_UNKNOWN;
+}
+
 const char *verdict_name(enum verdict_word v)
 {
     return v == VERDICT_PARITY ? "parity" : v == VERDICT_DRIFT ? "drift" : "unknown";
@@ -159,9 +164,7 @@ enum ec verdict_latest(struct map_ctx *m, struct arena *a, struct verdict_row *r
     found = query_step(q);
     if (found) {
         v.id = query_get_int(q, 0);
-        v.word = cell_is(query_get_cell(q, 1), "parity")  ? VERDICT_PARITY
-                 : cell_is(query_get_cell(q, 1), "drift") ? VERDICT_DRIFT
-                                                          : VERDICT_UNKNOWN;
+        v.word = verdict_word_of(query_get_cell(q, 1));
         snprintf(v.checked_at, sizeof(v.checked_at), "%s", query_get_str(q, 2));
         snprintf(v.map_hash, sizeof(v.map_hash), "%s", query_get_str(q, 3));
         v.data = arena_strdup(a, query_get_str(q, 4));

@@ -10,6 +10,7 @@
 
 enum verdict_word { VERDICT_PARITY, VERDICT_DRIFT, VERDICT_UNKNOWN };
 const char *verdict_name(enum verdict_word v);
+enum verdict_word verdict_word_of(struct cell name);
 /* Differing keys within the map's tolerance are parity still, and counted in r->tolerated; they open no gate. */
 enum verdict_word verdict_of(const struct map_ctx *m, struct diff_result *r);
 /* Stores it, and closes the gate of that map when it is not parity. Returns the verdict's id. */

@@ -20,13 +20,14 @@ struct run {
     char identity[65];
 };
 /*
- * Continues the unfinished run of this kind, or begins one. Another identity than the unfinished run's is EC_STATE with the
+ * Continues the unfinished run of this kind over the pair's selected maps, or begins one. Another identity
+ * (pair_identity()) than the unfinished run's is EC_STATE with the
  * differing lines; --resume without an unfinished run is EC_STATE; --restart ends the old run as "discarded" first (what is
  * discarded is printed, and --execute is needed).
  */
 struct app;
-enum ec run_begin(struct app *app, const char *kind, const char *identity, const char *identity_lines,
-                  struct run *ret, struct err *reterr);
+struct pair;
+enum ec run_begin(struct pair *p, const char *kind, struct run *ret, struct err *reterr);
 enum ec run_end(struct app *app, const struct run *r, const char *state,
                 struct err *reterr); /* done | failed | stopped */
 /* Per-map progress: phase is a word of the stage that writes it; counts is a JSON object text. */

@@ -46,6 +46,8 @@ enum pair_flags {
 };
 /* names: app->opt->args from first_arg on; none = all maps of the workspace. */
 enum ec pair_open(struct app *app, unsigned flags, size_t first_arg, struct pair **ret, struct err *reterr);
+/* For commands that write business data: with both sides' companies, and none of the maps running (EC_GUARD). */
+enum ec pair_open_to_write(struct app *app, unsigned flags, struct pair **ret, struct err *reterr);
 void pair_close(struct pair *p);
 struct map_ctx *pair_map(struct pair *p, const char *name_or_alias); /* NULL = none */
 struct map_ctx *pair_map_by_set(struct pair *p, struct cell set);
