@@ -2,13 +2,13 @@
 #include "base/log.h"
 #include "base/step.h"
 #include "sync/delta_row.h"
+#include "sync/row_batch.h"
 #include "sync/feed_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BATCH = 200 };
 /* An id whose record is gone, or may have had another key before. */
 struct odd_id {
     char id[40];
@@ -17,9 +17,7 @@ struct odd_id {
 };
 struct delta {
     struct taking t;
-    struct arena rows_a; /* of the rows kept */
-    const struct json *rows[BATCH];
-    size_t n;
+    struct row_batch batch;
     struct odd_id *odd;
     size_t n_odd, cap_odd;
     struct dv_witness witness;
@@ -40,10 +38,12 @@ static void add_odd(struct delta *d, struct cell id, struct digest now, bool gon
     arena_release(&a);
 }
 
-static enum ec one_row(struct delta *d, const struct json *rec, struct err *reterr)
+static enum ec one_row(void *arg, const struct json *rec, struct err *reterr)
 {
+    struct delta *d = arg;
     struct taking *t = &d->t;
     struct live_row r = { 0 };
+    struct cell none = CELL_ABSENT;
     struct base_row base;
     struct digest key;
     bool known;
@@ -57,6 +57,8 @@ static enum ec one_row(struct delta *d, const struct json *rec, struct err *rete
     guard_dv_saw(&d->witness, r.id, r.etag);
     key = bind_key_digest(t->m->b, r.any, &t->a);
     rc = dict_saw(t->d, t->m->b, r.any, r.id, reterr);
+    if (!rc && d->seen)
+        rc = leaf_add(d->seen, &(struct leaf_row){ .key = key, .cells = &none }, reterr);
     if (!rc)
         rc = baseline_row(t->base, key, &t->a, &base, reterr);
     if (rc)
@@ -74,24 +76,12 @@ static enum ec one_row(struct delta *d, const struct json *rec, struct err *rete
     return feed_put_left(t, FEED_DV, key, bind_key_text(t->m->b, r.any, &t->a), r.any, r.id, reterr);
 }
 
-static enum ec flush(struct delta *d, struct err *reterr)
-{
-    enum ec rc = dv_want_lookups(d->t.m, d->t.d, d->rows, d->n, reterr);
-
-    for (size_t i = 0; i < d->n && !rc; i++)
-        rc = one_row(d, d->rows[i], reterr);
-    d->n = 0;
-    arena_reset(&d->rows_a);
-    return rc;
-}
-
 static enum ec take_row(void *arg, const struct json *rec, struct err *reterr)
 {
     struct delta *d = arg;
 
     d->t.c->read++;
-    d->rows[d->n++] = row_keep(&d->rows_a, rec);
-    return d->n == BATCH ? flush(d, reterr) : EC_OK;
+    return row_batch_add(&d->batch, rec, reterr);
 }
 
 static enum ec take_gone(void *arg, struct cell id, struct err *reterr)
@@ -187,25 +177,6 @@ static enum ec match_odd(struct delta *d, struct err *reterr)
 
 /* ---- the two ways to read ---- */
 
-static enum ec seen_row(void *arg, const struct json *rec, struct err *reterr)
-{
-    struct delta *d = arg;
-    struct live_row r = { 0 };
-    struct cell none = CELL_ABSENT;
-    enum ec rc = take_row(arg, rec, reterr);
-
-    if (rc)
-        return rc;
-    /* The key again, for the set of keys: lookups in it are known by now or are asked for. */
-    arena_reset(&d->t.a);
-    dv_record(d->t.m, d->t.d, rec, &d->t.a, &r);
-    rc = dict_failed(d->t.d, reterr);
-    if (rc)
-        return rc;
-    return leaf_add(d->seen, &(struct leaf_row){ .key = bind_key_digest(d->t.m->b, r.any, &d->t.a), .cells = &none },
-                    reterr);
-}
-
 static enum ec is_missing(void *arg, struct digest key, const struct base_row *row, struct err *reterr)
 {
     struct delta *d = arg;
@@ -228,9 +199,9 @@ static enum ec read_whole(struct delta *d, char **next, struct err *reterr)
     d->t.c->whole = true;
     if (!rc)
         rc = dv_scan(m->pair->app->dv, cell_cstr(&a, m->b->table->set), bind_dv_select(m->b, &a), NULL, true,
-                     seen_row, d, next, reterr);
+                     take_row, d, next, reterr);
     if (!rc)
-        rc = flush(d, reterr);
+        rc = row_batch_flush(&d->batch, reterr);
     if (!rc) {
         rc = leaf_finish(d->seen, NULL, &totals, reterr);
         d->seen = NULL;
@@ -258,13 +229,12 @@ static enum ec read_changes(struct delta *d, const char *link, char **next, stru
             "feed",
             "%s: Dataverse's change-tracking token has expired; the table is read whole and its keys are compared",
             m->cfg->alias);
-        d->n = 0;
-        arena_reset(&d->rows_a);
+        row_batch_forget(&d->batch);
         return read_whole(d, next, reterr);
     }
     if (rc && reterr)
         *reterr = e;
-    return rc ? rc : flush(d, reterr);
+    return rc ? rc : row_batch_flush(&d->batch, reterr);
 }
 
 enum ec feed_dv(struct map_ctx *m, struct dict *dict, struct feed_counts *ret, struct err *reterr)
@@ -275,6 +245,7 @@ enum ec feed_dv(struct map_ctx *m, struct dict *dict, struct feed_counts *ret, s
     enum ec rc = cursor_get(m, "dataverse", "", &a, &link, reterr);
 
     *ret = (struct feed_counts){ 0 };
+    d.batch = (struct row_batch){ .m = m, .d = dict, .fn = one_row, .arg = &d };
     if (!rc && !link) {
         rc = err_set(reterr, EC_STATE, "map '%s' has no Dataverse cursor", m->cfg->alias);
         err_hint(reterr, "run 'dmfsync parity %s', then 'dmfsync handoff %s --execute'", m->cfg->alias,
@@ -310,7 +281,7 @@ out:
     free(d.odd);
     free(next);
     baseline_close(d.t.base);
-    arena_release(&d.rows_a);
+    row_batch_release(&d.batch);
     arena_release(&d.t.a);
     arena_release(&a);
     return rc;

@@ -5,6 +5,7 @@
 #include "sync/apply.h"
 #include "sync/apply_bulk.h"
 #include "sync/delta_row.h"
+#include "sync/row_batch.h"
 #include "sync/keyscan.h"
 #include "sync/reconcile.h"
 
@@ -185,6 +186,11 @@ static enum ec dv_row(void *arg, const struct json *rec, struct err *reterr)
     return rc;
 }
 
+static enum ec dv_changed(void *arg, const struct json *rec, struct err *reterr)
+{
+    return row_batch_add(arg, rec, reterr);
+}
+
 static enum ec dv_gone(void *arg, struct cell id, struct err *reterr)
 {
     (void)arg;
@@ -197,13 +203,19 @@ static enum ec dv_gone(void *arg, struct cell id, struct err *reterr)
 static enum ec peek(struct proving *p, struct err *reterr)
 {
     struct arena a = { 0 };
+    struct row_batch batch = { .m = p->mc, .d = p->r->dict, .fn = dv_row, .arg = p };
     char *link = NULL, *next = NULL;
     enum ec rc = cursor_get(p->mc, "dataverse", "", &a, &link, reterr);
 
     if (!rc && link)
         rc = store_begin(p->mc->state, reterr);
-    if (!rc && link)
-        rc = store_end(p->mc->state, dv_delta(p->r->app->dv, link, dv_row, dv_gone, p, &next, reterr), reterr);
+    if (!rc && link) {
+        rc = dv_delta(p->r->app->dv, link, dv_changed, dv_gone, &batch, &next, reterr);
+        if (!rc)
+            rc = row_batch_flush(&batch, reterr);
+        rc = store_end(p->mc->state, rc, reterr);
+    }
+    row_batch_release(&batch);
     free(next);
     arena_release(&a);
     return rc;

@@ -1,12 +1,12 @@
 /* snapshot_refresh.c -- Dataverse's newest snapshot and the changes since, as a new one: what a nightly check reads. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "sync/snapshot.h"
+#include "sync/row_batch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_CHANGES = 200000, BATCH = 200, ID = 37 };
+enum { MAX_CHANGES = 200000, ID = 37 };
 
 struct refreshing {
     struct map_ctx *m;
@@ -14,9 +14,8 @@ struct refreshing {
     struct leaf_builder *b;
     char (*ids)[ID]; /* changed or gone, lower case; sorted once all are known */
     size_t n, cap;
-    const struct json *rows[BATCH]; /* their lookups are resolved together */
-    size_t n_rows;
-    struct arena kept, a;
+    struct row_batch batch;
+    struct arena a;
     uint64_t changed, gone, outside;
     bool too_many;
 };
@@ -36,8 +35,9 @@ static void note_id(struct refreshing *r, struct cell id)
     r->too_many = r->too_many || r->n > MAX_CHANGES;
 }
 
-static enum ec add_row(struct refreshing *r, const struct json *rec, struct err *reterr)
+static enum ec add_row(void *arg, const struct json *rec, struct err *reterr)
 {
+    struct refreshing *r = arg;
     const struct binding *b = r->m->b;
     struct leaf_row row = { 0 };
     struct live_row live = { 0 };
@@ -63,17 +63,6 @@ static enum ec add_row(struct refreshing *r, const struct json *rec, struct err 
     return leaf_add(r->b, &row, reterr);
 }
 
-static enum ec flush(struct refreshing *r, struct err *reterr)
-{
-    enum ec rc = r->n_rows ? dv_want_lookups(r->m, r->d, r->rows, r->n_rows, reterr) : EC_OK;
-
-    for (size_t i = 0; i < r->n_rows && !rc; i++)
-        rc = add_row(r, r->rows[i], reterr);
-    r->n_rows = 0;
-    arena_reset(&r->kept);
-    return rc;
-}
-
 static enum ec changed(void *arg, const struct json *rec, struct err *reterr)
 {
     struct refreshing *r = arg;
@@ -82,8 +71,7 @@ static enum ec changed(void *arg, const struct json *rec, struct err *reterr)
         return err_set(reterr, EC_STOPPED, "stopped while reading Dataverse's changes");
     if (r->too_many)
         return EC_OK;
-    r->rows[r->n_rows++] = row_keep(&r->kept, rec);
-    return r->n_rows == BATCH ? flush(r, reterr) : EC_OK;
+    return row_batch_add(&r->batch, rec, reterr);
 }
 
 static enum ec gone(void *arg, struct cell id, struct err *reterr)
@@ -211,7 +199,7 @@ static enum ec refresh(struct refreshing *r, const struct snapshot *was, struct 
     if (!rc)
         rc = dv_delta(m->pair->app->dv, was->cursor, changed, gone, r, &link, reterr);
     if (!rc)
-        rc = flush(r, reterr);
+        rc = row_batch_flush(&r->batch, reterr);
     if (!rc && (r->too_many || twice(r)))
         rc = err_set(reterr, EC_NOTFOUND, "too much changed");
     if (!rc)
@@ -250,6 +238,7 @@ enum ec snapshot_dv_refresh(struct map_ctx *m, struct dict *d, struct arena *a, 
     int64_t full = 0;
     enum ec rc = snapshot_latest(m, "dataverse", a, &was, reterr);
 
+    r.batch = (struct row_batch){ .m = m, .d = d, .fn = add_row, .arg = &r };
     if (!rc)
         rc = file_exists(was.path) ? leaf_open(was.path, &old, reterr) : EC_NOTFOUND;
     if (!rc) {
@@ -264,7 +253,7 @@ enum ec snapshot_dv_refresh(struct map_ctx *m, struct dict *d, struct arena *a, 
     }
     leaf_close(old);
     free(r.ids);
-    arena_release(&r.kept);
+    row_batch_release(&r.batch);
     arena_release(&r.a);
     if (rc == EC_NOTFOUND) {
         log_info("snapshot", "%s: Dataverse is read whole: %s", m->cfg->alias, why);
