@@ -15,7 +15,9 @@ struct handing {
     struct map_ctx *m;
     struct dict *d;
     struct strbuf keys; /* octets of every key that was worked on since the drain */
-    uint64_t n_keys, writes;
+    uint64_t writes;
+    enum ec rc; /* of the looks taken while the map starts */
+    struct err err;
 };
 
 bool handoff_begun(struct map_ctx *m)
@@ -157,8 +159,22 @@ static enum ec same_version(struct map_ctx *m, struct err *reterr)
     return rc;
 }
 
-static enum ec see_running(struct map_ctx *m, struct err *reterr)
+/*
+ * While the map starts, both sides are looked at again and again. Once it runs, dual-write carries whole records: an edit of
+ * Dataverse then puts its old values over those that a user of F&O gave other fields meanwhile, unless these were merged before.
+ */
+static void look_meanwhile(void *arg)
 {
+    struct handing *h = arg;
+    bool quiet;
+
+    if (!h->rc)
+        h->rc = look(h, &quiet, &h->err);
+}
+
+static enum ec see_running(struct handing *h, struct err *reterr)
+{
+    struct map_ctx *m = h->m;
     struct control *c = NULL;
     struct control_map cm = control_map_of(m);
     enum map_state state = MAP_UNKNOWN;
@@ -179,7 +195,14 @@ static enum ec see_running(struct map_ctx *m, struct err *reterr)
         rc = state_put(m, "handoff_stage", "asked", reterr);
     STEP(gate_stored);
     if (!rc && state != MAP_RUNNING)
-        rc = control_do(c, CONTROL_START, &cm, 1, reterr);
+        rc = control_ask(c, CONTROL_START, &cm, 1, reterr);
+    if (!rc && state != MAP_RUNNING)
+        rc = control_wait(c, MAP_RUNNING, &cm, 1, 0, look_meanwhile, h, reterr);
+    if (!rc && h->rc) {
+        rc = h->rc;
+        if (reterr)
+            *reterr = h->err;
+    }
     control_close(c);
     return rc ? rc : same_version(m, reterr);
 }
@@ -196,11 +219,11 @@ enum ec handoff_dual_write(struct map_ctx *m, struct err *reterr)
         rc = gate_take_base(m, reterr);
     if (!rc)
         rc = drain(&h, "the feeds are drained", reterr);
-    if (!rc)
-        rc = see_running(m, reterr);
-    /* What was edited between the last look and the moment from which dual-write carried edits itself. */
+    /* From here on: what was edited between the last look and the moment from which dual-write carried edits itself. */
     strbuf_reset(&h.keys);
     h.writes = 0;
+    if (!rc)
+        rc = see_running(&h, reterr);
     if (!rc)
         rc = drain(&h, "the gap is read", reterr);
     if (!rc)

