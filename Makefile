@@ -68,6 +68,18 @@ endif
 $(B)/flags: FORCE
 	@mkdir -p $(@D); echo '$(CC) $(FLAGS)' | cmp -s - $@ || echo '$(CC) $(FLAGS)' >$@
 
+# The loadable extension for SQLite: the same leaf files and their modules, position-independent, with the host's SQLite.
+EXT := $(patsubst %.c,$(B)/ext/%.o,$(sort $(wildcard packages/base/*.c packages/data/*.c packages/store/*.c)) sync/sql_views.c)
+$(B)/ext/packages/%.o: INC := -Ipackages
+$(B)/ext/%.o: INC ?= -Ipackages -I.
+$(B)/ext/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(SAY)CC $< '(extension)'
+	$(Q)$(CC) $(FLAGS) -fPIC -fvisibility=hidden -ffunction-sections -DDMFSYNC_EXTENSION $(INC) -MMD -MP -c -o $@ $<
+$(B)/dmfsync.so: $(EXT)
+	$(SAY)LD $@
+	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -shared -Wl,--gc-sections,--as-needed,-z,defs -o $@ $^ $(LDLIBS)
+
 # Schemas are .sql files, embedded as `const char sql_<name>[]`, so that they also run in the sqlite3 shell.
 $(B)/gen/%.sql.c: %.sql scripts/text2c.awk
 	@mkdir -p $(@D); awk -v name=sql_$(basename $(notdir $*)) -f scripts/text2c.awk $< >$@

@@ -62,7 +62,9 @@ bench:
 	@scripts/bench
 
 ## install     programs, manual page and documents under DESTDIR and PREFIX=/usr/local
-install: all
+install: all $(B)/dmfsync.so
+	install -d $(DESTDIR)$(PREFIX)/lib/dmfsync
+	install -m 755 $(B)/dmfsync.so $(DESTDIR)$(PREFIX)/lib/dmfsync/
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/dmfsync
 	install -m 755 $(B)/dmfsync $(B)/dmfsync-emulator $(DESTDIR)$(PREFIX)/bin/
 	$(B)/dmfsync help --manual >$(B)/dmfsync.1

@@ -1,9 +1,8 @@
-/* cmd_parity.c -- the commands `parity` and `snapshot`. */
+/* cmd_parity.c -- the command `parity`. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "data/sign.h"
 #include "sync/certificate.h"
-#include "sync/file_snapshot.h"
 #include "sync/night.h"
 #include "sync/report.h"
 #include "sync/sides.h"
@@ -160,86 +159,5 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
     arena_release(&own);
     dict_close(d);
     pair_close(p);
-    return rc;
-}
-
-/* `snapshot MAP --side SIDE --from csv FILE`: no service is asked. */
-static enum ec snapshot_from_file(struct app *app, const char *side, struct arena *a, struct snapshot *ret,
-                                  struct err *reterr)
-{
-    const char *file = app->opt->n_args > 1 ? workspace_path(&app->ws, a, "%s", app->opt->args[1]) : NULL;
-    struct pair *p = NULL;
-    enum ec rc;
-
-    if (!file)
-        return err_set(reterr, EC_USAGE, "--from csv needs the file: dmfsync snapshot MAP --side %s --from csv FILE",
-                       side);
-    app->opt->n_args = 1; /* the second one is no map */
-    rc = pair_open(app, PAIR_CACHED | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
-    for (size_t i = 0; !rc && i < p->n; i++)
-        if (p->maps[i].selected)
-            rc = snapshot_csv(&p->maps[i], !strcmp(side, "fno"), file, a, ret, reterr);
-    pair_close(p);
-    return rc;
-}
-
-static void tell_snapshot(struct app *app, const struct snapshot *s)
-{
-    char sum[64];
-
-    digest_format_sum(s->sum, sum);
-    out_str(&app->out, NULL, "file", s->path);
-    out_int(&app->out, NULL, "rows", (int64_t)s->rows);
-    out_int(&app->out, NULL, "excluded", (int64_t)s->excluded);
-    out_int(&app->out, NULL, "faults", (int64_t)s->faults);
-    out_str(&app->out, NULL, "digest", sum);
-    out_str(&app->out, NULL, "began_at", s->began_at);
-    out_str(&app->out, NULL, "ended_at", s->ended_at);
-    out_line(&app->out, "%s: %llu rows, %llu outside of filters and companies, %s, %s to %s", s->path,
-             (unsigned long long)s->rows, (unsigned long long)s->excluded, sum, s->began_at, s->ended_at);
-}
-
-enum ec cmd_snapshot(struct app *app, struct err *reterr)
-{
-    const char *side = option_value(app, "--side"), *from = option_value(app, "--from");
-    struct arena a = { 0 };
-    struct pair *p = NULL;
-    struct dict *d = NULL;
-    struct snapshot s;
-    enum ec rc = EC_OK;
-
-    if (!side || (strcmp(side, "fno") && strcmp(side, "dataverse")))
-        return err_set(reterr, EC_USAGE, "snapshot needs --side fno or --side dataverse");
-    if (from && strcmp(from, "odata") && strcmp(from, "package") && strcmp(from, "csv"))
-        return err_set(reterr, EC_USAGE, "--from %s is not known: odata, package or csv FILE", from);
-    if (from && !strcmp(from, "csv")) {
-        rc = snapshot_from_file(app, side, &a, &s, reterr);
-        if (!rc)
-            tell_snapshot(app, &s);
-        arena_release(&a);
-        return rc;
-    }
-    if (app->opt->n_args > 1)
-        return err_set(reterr, EC_USAGE, "a file is for --from csv");
-    rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
-    if (!rc)
-        rc = pair_companies(p, reterr);
-    for (size_t i = 0; !rc && i < p->n; i++) {
-        if (!p->maps[i].selected)
-            continue;
-        if (!strcmp(side, "fno")) {
-            rc = snapshot_fno(&p->maps[i], from && !strcmp(from, "package") ? FROM_PACKAGE : FROM_ODATA, false, &a,
-                              &s, reterr);
-        } else {
-            rc = dict_open(p, &d, reterr);
-            if (!rc)
-                rc = snapshot_dv(&p->maps[i], d, &a, &s, reterr);
-        }
-        if (!rc)
-            tell_snapshot(app, &s);
-    }
-    dict_close(d);
-    pair_close(p);
-    arena_release(&a);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* cmd_sql.c -- one reading statement over a map's state. */
-#include "loader/public/pair.h"
+#include "sync/sql_views.h"
 #include "data/csv.h"
+#include "loader/public/pair.h"
 #include "sync/sync_commands.h"
 
 static enum ec run_query(struct map_ctx *m, const char *sql, struct err *reterr)
@@ -28,11 +29,12 @@ static enum ec run_query(struct map_ctx *m, const char *sql, struct err *reterr)
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         strbuf_reset(&line);
         for (int i = 0; i < sqlite3_column_count(st); i++) {
-            const char *p = (const char *)sqlite3_column_text(st, i);
+            bool octets = sqlite3_column_type(st, i) == SQLITE_BLOB; /* before anything makes a text of it */
+            const char *p = octets ? NULL : (const char *)sqlite3_column_text(st, i);
 
             if (i)
                 strbuf_addc(&line, ',');
-            if (sqlite3_column_type(st, i) == SQLITE_BLOB) {
+            if (octets) {
                 const unsigned char *b = sqlite3_column_blob(st, i);
 
                 for (int k = 0; k < sqlite3_column_bytes(st, i); k++)
@@ -53,11 +55,15 @@ static enum ec run_query(struct map_ctx *m, const char *sql, struct err *reterr)
 
 enum ec cmd_sql(struct app *app, struct err *reterr)
 {
-    const char *sql = app->opt->n_args > 1
-                          ? app->opt->args[1]
-                          : "select name, type from sqlite_schema where type in ('table', 'view') order by name";
+    const char *sql =
+        app->opt->n_args > 1
+            ? app->opt->args[1]
+            : "select name, type from (select name, type from main.sqlite_schema union select name, 'view' "
+              "from temp.sqlite_schema) where type in ('table', 'view') and name not like 'sqlite_%' order by "
+              "name";
     struct pair *p = NULL;
     struct map_ctx *m;
+    struct strbuf notes = STRBUF(0);
     enum ec rc = pair_open(app, PAIR_CACHED | PAIR_STATE | PAIR_GAPS_OK, app->opt->n_args, &p, reterr);
 
     if (rc)
@@ -68,7 +74,12 @@ enum ec cmd_sql(struct app *app, struct err *reterr)
     else if (!m->state)
         rc = err_set(reterr, EC_STATE, "map '%s' has no state yet", m->cfg->alias);
     else
+        rc = sql_views_open(store_handle(m->state), &notes, reterr);
+    if (!rc && notes.len)
+        out_warn(&app->out, "%.*s", (int)notes.len - 1, notes.buf);
+    if (!rc)
         rc = run_query(m, sql, reterr);
+    strbuf_release(&notes);
     pair_close(p);
     return rc;
 }

@@ -50,6 +50,7 @@ enum ec snapshot_csv(struct map_ctx *m, bool fno, const char *path, struct arena
     struct snapshot s = { .cursor = "" };
     struct leaf_finish_hooks hooks = { .duplicate = snapshot_warn_duplicate, .arg = m };
     struct leaf_totals t;
+    struct fno_shape shape;
     const char *side = fno ? "fno" : "dataverse";
     char *file = snapshot_file(m, side, a);
     enum ec rc;
@@ -70,6 +71,12 @@ enum ec snapshot_csv(struct map_ctx *m, bool fno, const char *path, struct arena
     }
     s.excluded = in.excluded;
     s.faults = in.faults;
+    rc = fno_shape_of(m, a, &shape, reterr);
+    if (rc) {
+        leaf_abandon(f.b);
+        goto out;
+    }
+    snapshot_describe(m, f.b, fno ? &shape : NULL);
     leaf_meta(f.b, "side", side);
     leaf_meta(f.b, "began_at", s.began_at);
     leaf_meta(f.b, "from", path);

@@ -177,6 +177,7 @@ enum ec snapshot_fno(struct map_ctx *m, enum snapshot_origin origin, bool feed, 
     if (rc) {
         leaf_abandon(f.b);
     } else {
+        snapshot_describe(m, f.b, &shape);
         leaf_meta(f.b, "side", "fno");
         leaf_meta(f.b, "began_at", s.began_at);
         rc = leaf_finish(f.b, &hooks, &t, reterr);
@@ -373,6 +374,7 @@ enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct s
         char hash[65];
 
         bind_hash(m->b, hash);
+        snapshot_describe(m, v.b, NULL);
         leaf_meta(v.b, "side", "dataverse");
         leaf_meta(v.b, "map_hash", hash);
         leaf_meta(v.b, "began_at", s.began_at);

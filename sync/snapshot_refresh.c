@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "sync/row_batch.h"
+#include "sync/snapshot_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -211,6 +212,7 @@ static enum ec refresh(struct refreshing *r, const struct snapshot *was, struct 
         return rc;
     }
     bind_hash(m->b, hash);
+    snapshot_describe(m, r->b, NULL);
     leaf_meta(r->b, "side", "dataverse");
     leaf_meta(r->b, "began_at", s->began_at);
     leaf_meta(r->b, "map_hash", hash);

@@ -48,6 +48,8 @@ static const struct option_def PARITY_OPTIONS[] = {
 static const struct option_def SNAPSHOT_OPTIONS[] = {
     { "--side", "fno|dataverse", "which side to read (needed)" },
     { "--from", "odata|package|csv", "how F&O is read (default odata); csv: either side from FILE, offline" },
+    { "--export", "FILE.db",
+      "write the newest snapshots (or that of --side) as plain SQLite tables, a column per field" },
     { 0 }
 };
 static const struct option_def DIFF_OPTIONS[] = {
@@ -178,7 +180,8 @@ const struct command SYNC_COMMANDS[] = {
           "A snapshot is published whole or not at all: all rows of one side of one map, as canonical rows, in "
           ".dmfsync/maps/ALIAS. --from csv reads FILE (plain or .zst) with that side's own columns for headers: "
           "F&O's "
-          "staging fields, or Dataverse's columns as the map names them.",
+          "staging fields, or Dataverse's columns as the map names them. --export reads nothing: it writes what is "
+          "there into FILE.db, for any program that reads SQLite.",
       .min_args = 1,
       .max_args = 2 },
     { .name = "explain",
@@ -192,11 +195,17 @@ const struct command SYNC_COMMANDS[] = {
       .max_args = 2 },
     { .name = "sql",
       .args = "MAP [QUERY]",
-      .summary = "SQLite over a map's state: delta, delta_field, package, row_exception ...",
+      .summary = "SQLite over a map: delta, delta_field, snapshot, baseline, ledger ...",
       .run = cmd_sql,
       .needs = NEED_WORKSPACE | NEED_STORE,
-      .details = "Runs one reading statement over .dmfsync/maps/ALIAS/state.db and prints its rows as CSV; without "
-                 "QUERY it lists the tables.",
+      .details =
+          "Runs one reading statement over .dmfsync/maps/ALIAS/state.db and prints its rows as CSV; without QUERY it "
+          "lists the tables. delta is the last comparison; delta('fno', 'dataverse') compares the newest snapshots "
+          "now, "
+          "and any two others by id or file. snapshot, snapshot_fno, snapshot_dataverse and baseline have a column "
+          "per "
+          "field; the tables that they hide are main.snapshot and main.baseline. The same in the sqlite3 shell after "
+          ".load of the installed dmfsync.so. See docs/parity.md.",
       .min_args = 1,
       .max_args = 2 },
     { .name = "repair",

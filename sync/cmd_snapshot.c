@@ -1,0 +1,126 @@
+/* cmd_snapshot.c -- the command `snapshot`: one side in, and what can be done with snapshots. */
+#include "sync/file_snapshot.h"
+#include "sync/snapshot_export.h"
+#include "sync/sync_commands.h"
+
+/* `snapshot MAP --side SIDE --from csv FILE`: no service is asked. */
+static enum ec snapshot_from_file(struct app *app, const char *side, struct arena *a, struct snapshot *ret,
+                                  struct err *reterr)
+{
+    const char *file = app->opt->n_args > 1 ? workspace_path(&app->ws, a, "%s", app->opt->args[1]) : NULL;
+    struct pair *p = NULL;
+    enum ec rc;
+
+    if (!file)
+        return err_set(reterr, EC_USAGE, "--from csv needs the file: dmfsync snapshot MAP --side %s --from csv FILE",
+                       side);
+    app->opt->n_args = 1; /* the second one is no map */
+    rc = pair_open(app, PAIR_CACHED | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+    for (size_t i = 0; !rc && i < p->n; i++)
+        if (p->maps[i].selected)
+            rc = snapshot_csv(&p->maps[i], !strcmp(side, "fno"), file, a, ret, reterr);
+    pair_close(p);
+    return rc;
+}
+
+static void tell_snapshot(struct app *app, const struct snapshot *s)
+{
+    char sum[64];
+
+    digest_format_sum(s->sum, sum);
+    out_str(&app->out, NULL, "file", s->path);
+    out_int(&app->out, NULL, "rows", (int64_t)s->rows);
+    out_int(&app->out, NULL, "excluded", (int64_t)s->excluded);
+    out_int(&app->out, NULL, "faults", (int64_t)s->faults);
+    out_str(&app->out, NULL, "digest", sum);
+    out_str(&app->out, NULL, "began_at", s->began_at);
+    out_str(&app->out, NULL, "ended_at", s->ended_at);
+    out_line(&app->out, "%s: %llu rows, %llu outside of filters and companies, %s, %s to %s", s->path,
+             (unsigned long long)s->rows, (unsigned long long)s->excluded, sum, s->began_at, s->ended_at);
+}
+
+/* ---- what is there already: no service is asked ---- */
+
+static enum ec export(struct app *app, struct map_ctx *m, struct err *reterr) {
+    static const char *const SIDES[] = { "fno", "dataverse" };
+    const char *side = option_value(app, "--side"), *file = option_value(app, "--export");
+    struct json *list = out_array(&app->out, NULL, "sides"); struct export_side done[2]; struct arena a = { 0 };
+    char *path = workspace_path(&app->ws, &a, "%s", file); size_t n = 0;
+    enum ec rc = snapshot_export(m, path, side ? &side : SIDES, side ? 1 : 2, &a, done, &n, reterr);
+
+    for (size_t i = 0; i < n && !rc; i++){ struct json *o = out_object(&app->out, list, NULL);
+
+                                           out_str(&app->out, o, "side", done[i].side);
+                                           out_int(&app->out, o, "rows", (int64_t)done[i].s.rows);
+                                           out_str(&app->out, o, "ended_at", done[i].s.ended_at);
+                                           out_line(&app->out, "%s: table %s, %llu rows as of %s", path, done[i].side,
+                                                    (unsigned long long)done[i].s.rows, done[i].s.ended_at); }
+if (!rc) out_str(&app->out, NULL, "file", path);
+arena_release(&a);
+return rc;
+}
+
+static enum ec on_stored(struct app *app, enum ec (*fn)(struct app *app, struct map_ctx *m, struct err *reterr),
+                         struct err *reterr)
+{
+    struct pair *p = NULL;
+    enum ec rc;
+
+    if (option_given(app, "--from") || app->opt->n_args > 1)
+        return err_set(reterr, EC_USAGE, "this works on snapshots that are there; --from takes a new one");
+    rc = pair_open(app, PAIR_CACHED | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+    for (size_t i = 0; !rc && i < p->n; i++)
+        if (p->maps[i].selected)
+            rc = fn(app, &p->maps[i], reterr);
+    pair_close(p);
+    return rc;
+}
+
+enum ec cmd_snapshot(struct app *app, struct err *reterr)
+{
+    const char *side = option_value(app, "--side"), *from = option_value(app, "--from");
+    struct arena a = { 0 };
+    struct pair *p = NULL;
+    struct dict *d = NULL;
+    struct snapshot s;
+    enum ec rc = EC_OK;
+
+    if (side && strcmp(side, "fno") && strcmp(side, "dataverse"))
+        return err_set(reterr, EC_USAGE, "--side %s is not known: fno or dataverse", side);
+    if (option_given(app, "--export"))
+        return on_stored(app, export, reterr);
+    if (!side)
+        return err_set(reterr, EC_USAGE, "snapshot needs --side fno or --side dataverse");
+    if (from && strcmp(from, "odata") && strcmp(from, "package") && strcmp(from, "csv"))
+        return err_set(reterr, EC_USAGE, "--from %s is not known: odata, package or csv FILE", from);
+    if (from && !strcmp(from, "csv")) {
+        rc = snapshot_from_file(app, side, &a, &s, reterr);
+        if (!rc)
+            tell_snapshot(app, &s);
+        arena_release(&a);
+        return rc;
+    }
+    if (app->opt->n_args > 1)
+        return err_set(reterr, EC_USAGE, "a file is for --from csv");
+    rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
+    if (!rc)
+        rc = pair_companies(p, reterr);
+    for (size_t i = 0; !rc && i < p->n; i++) {
+        if (!p->maps[i].selected)
+            continue;
+        if (!strcmp(side, "fno")) {
+            rc = snapshot_fno(&p->maps[i], from && !strcmp(from, "package") ? FROM_PACKAGE : FROM_ODATA, false, &a,
+                              &s, reterr);
+        } else {
+            rc = dict_open(p, &d, reterr);
+            if (!rc)
+                rc = snapshot_dv(&p->maps[i], d, &a, &s, reterr);
+        }
+        if (!rc)
+            tell_snapshot(app, &s);
+    }
+    dict_close(d);
+    pair_close(p);
+    arena_release(&a);
+    return rc;
+}
