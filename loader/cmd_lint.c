@@ -77,56 +77,54 @@ static enum ec one_row(struct linting *l, struct lint_profile *p, const struct s
     return rc ? rc : lint_refs_parent(l->refs, s, r, a, reterr);
 }
 
-static enum ec tick(struct linting *l, const struct map_ctx *m, const char *phase, uint64_t rows, struct err *reterr)
+static void tick(struct linting *l, const struct map_ctx *m, const char *phase, uint64_t rows)
 {
-    if (rows & 4095)
-        return EC_OK;
-    progress_update(&l->p->app->out, m->cfg->alias, phase, (int64_t)rows, -1, "");
-    return stop_requested() ? err_set(reterr, EC_STOPPED, "stopped while reading the source of '%s'", m->cfg->alias)
-                            : EC_OK;
+    if (!(rows & 4095))
+        progress_update(&l->p->app->out, m->cfg->alias, phase, (int64_t)rows, -1, "");
 }
 
 /* What is needed of a good row: its key, its lookups, and what other maps look it up by. */
 static void want_some(struct linting *l, struct source *s)
 {
-    const struct binding *b = s->m->b;
-    bool *wanted = arena_zalloc(&s->arena, b->n + 1);
+    bool *wanted = source_key_fields(s);
 
-    for (size_t i = 0; i < b->n_key; i++)
-        wanted[b->key[i]] = true;
-    for (size_t i = 0; i < b->n; i++)
-        wanted[i] = wanted[i] || b->fields[i].kind == BOUND_COMPANY;
     lint_refs_fields(l->refs, s->m, wanted);
     source_some_canonical(s, wanted);
 }
 
+/* One source that is gone through: of a map that is checked, or of a parent (p NULL). */
+struct scanning {
+    struct linting *l;
+    struct lint_profile *p;
+    struct source *s;
+    uint64_t rows;
+};
+
+static enum ec scan_row(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
+{
+    struct scanning *c = arg;
+    struct lint_profile *p = c->p;
+    enum ec rc = EC_OK;
+
+    p->rows++;
+    if (r->verdict == SOURCE_OTHER_COMPANY)
+        p->other++;
+    else
+        rc = one_row(c->l, p, c->s, r, a, reterr);
+    p->n_faults = 0; /* those of the next row come while it is read */
+    tick(c->l, p->m, "lint", p->rows);
+    return rc;
+}
+
 static enum ec scan(struct linting *l, struct lint_profile *p, struct source *s, struct err *reterr)
 {
-    struct arena a = { 0 };
-    enum ec rc = EC_OK;
+    struct scanning c = { .l = l, .p = p, .s = s };
 
     s->on_fault = on_fault;
     s->fault_arg = p;
+    p->n_faults = 0;
     want_some(l, s);
-    while (!rc) {
-        struct source_row r;
-        bool more = false;
-
-        arena_reset(&a);
-        p->n_faults = 0;
-        rc = source_next(s, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        p->rows++;
-        if (r.verdict == SOURCE_OTHER_COMPANY)
-            p->other++;
-        else
-            rc = one_row(l, p, s, &r, &a, reterr);
-        if (!rc)
-            rc = tick(l, p->m, "lint", p->rows, reterr);
-    }
-    arena_release(&a);
-    return rc;
+    return source_each(s, scan_row, &c, reterr);
 }
 
 /* Companies that F&O has but Dataverse is not ready for: a matter of the environment, not of the row. */
@@ -193,31 +191,25 @@ static enum ec lint_one(struct linting *l, struct map_ctx *m, struct err *reterr
     return rc;
 }
 
+static enum ec parent_row(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
+{
+    struct scanning *c = arg;
+
+    tick(c->l, c->s->m, "read keys", ++c->rows);
+    return r->verdict == SOURCE_GOOD ? lint_refs_parent(c->l->refs, c->s, r, a, reterr) : EC_OK;
+}
+
 /* A parent that is not checked itself: only its keys are wanted. */
 static enum ec read_parent(struct linting *l, struct map_ctx *m, struct err *reterr)
 {
-    struct source *s = NULL;
-    struct arena a = { 0 };
-    uint64_t rows = 0;
-    enum ec rc = source_open(m, &s, reterr);
+    struct scanning c = { .l = l };
+    enum ec rc = source_open(m, &c.s, reterr);
 
-    if (!rc)
-        want_some(l, s);
-    while (!rc) {
-        struct source_row r;
-        bool more = false;
-
-        arena_reset(&a);
-        rc = source_next(s, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        if (r.verdict == SOURCE_GOOD)
-            rc = lint_refs_parent(l->refs, s, &r, &a, reterr);
-        if (!rc)
-            rc = tick(l, m, "read keys", ++rows, reterr);
+    if (!rc) {
+        want_some(l, c.s);
+        rc = source_each(c.s, parent_row, &c, reterr);
     }
-    source_close(s);
-    arena_release(&a);
+    source_close(c.s);
     return rc;
 }
 
@@ -263,40 +255,29 @@ static enum ec reject_places(struct linting *l, struct lint_profile *p, struct s
     return rc;
 }
 
-static enum ec reject_everywhere(struct linting *l, struct lint_profile *p, struct source *s, struct arena *a,
-                                 struct err *reterr)
+static enum ec reject_row(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
 {
-    enum ec rc = EC_OK;
+    struct scanning *c = arg;
 
-    while (!rc) {
-        struct source_row r;
-        bool more = false;
-
-        arena_reset(a);
-        rc = source_next(s, a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        rc = reject_again(l, p, s, &r, a, reterr);
-        if (!rc)
-            rc = tick(l, p->m, "rejects", r.number, reterr);
-    }
-    return rc;
+    tick(c->l, c->p->m, "rejects", r->number);
+    return reject_again(c->l, c->p, c->s, r, a, reterr);
 }
 
 /* Duplicates and orphans are known only when everything was read: their rows are read again for the reject file. */
 static enum ec second_pass(struct linting *l, struct lint_profile *p, struct err *reterr)
 {
-    struct source *s = NULL;
+    struct scanning c = { .l = l, .p = p };
     struct arena a = { 0 };
     size_t n = strlen(p->file);
     bool packed = n > 4 && !strcmp(p->file + n - 4, ".zst"); /* no seeking there */
     enum ec rc = EC_OK;
 
     if (p->duplicates.set || p->orphan_rows)
-        rc = source_open_file(p->m, p->file, &s, reterr);
-    if (!rc && s)
-        rc = p->everywhere || packed ? reject_everywhere(l, p, s, &a, reterr) : reject_places(l, p, s, &a, reterr);
-    source_close(s);
+        rc = source_open_file(p->m, p->file, &c.s, reterr);
+    if (!rc && c.s)
+        rc =
+            p->everywhere || packed ? source_each(c.s, reject_row, &c, reterr) : reject_places(l, p, c.s, &a, reterr);
+    source_close(c.s);
     arena_release(&a);
     return lint_reject_finish(p, rc, reterr);
 }

@@ -18,9 +18,16 @@ static enum ec rows_of_version(struct map_ctx *m, struct package_row *from, stru
     return package_rows_pick(q, from, ret, reterr);
 }
 
-static enum ec put_row(struct lint_profile *p, const struct source *s, const struct source_row *r, int64_t run_id,
-                       struct arena *a, struct err *reterr)
+struct putting {
+    struct lint_profile *p;
+    const struct source *s;
+    int64_t run_id;
+};
+
+static enum ec put_row(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
 {
+    struct putting *u = arg;
+    struct lint_profile *p = u->p;
     struct query *q = store_query(
         p->m->state,
         "select coalesce(code, stage), field, message from row_exception where run_id = ?1 and side = 'fno' "
@@ -28,7 +35,9 @@ static enum ec put_row(struct lint_profile *p, const struct source *s, const str
     size_t n = 0;
     enum ec rc;
 
-    query_int(q, 1, run_id);
+    if (stop_requested())
+        return err_set(reterr, EC_STOPPED, "stopped while writing the rejected rows of '%s'", p->m->cfg->alias);
+    query_int(q, 1, u->run_id);
     query_int(q, 2, (int64_t)r->number);
     while (query_step(q) && n < LINT_MAX_FAULTS) {
         p->faults[n++] = (struct lint_fault){ .severity = LINT_ERROR,
@@ -37,33 +46,22 @@ static enum ec put_row(struct lint_profile *p, const struct source *s, const str
                                               .why = arena_strdup(a, query_get_str(q, 2)) };
     }
     rc = query_done(q, reterr);
-    return rc ? rc : lint_reject_row(p, s, r, p->faults, n, reterr);
+    return rc ? rc : lint_reject_row(p, u->s, r, p->faults, n, reterr);
 }
 
 static enum ec put_version(struct lint_profile *p, int64_t run_id, int64_t version, struct err *reterr)
 {
     struct package_row from = { .run_id = run_id, .picked = true, .version = version };
     struct package_rows rows = { 0 };
-    struct arena a = { 0 };
+    struct putting u = { .p = p, .run_id = run_id };
     enum ec rc = package_rows_open(p->m, &from, &rows, reterr);
 
     if (!rc)
         rc = rows_of_version(p->m, &from, &rows.pick, reterr);
+    u.s = rows.src;
     if (!rc && rows.pick.set)
-        rc = package_rows_begin(&rows, reterr);
-    while (!rc && rows.pick.set) {
-        struct source_row r;
-        bool more = false;
-
-        rc = package_rows_next(&rows, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        rc = put_row(p, rows.src, &r, run_id, &a, reterr);
-        if (!rc && stop_requested())
-            rc = err_set(reterr, EC_STOPPED, "stopped while writing the rejected rows of '%s'", p->m->cfg->alias);
-    }
+        rc = package_rows_each(&rows, put_row, &u, reterr);
     package_rows_close(&rows);
-    arena_release(&a);
     return rc;
 }
 

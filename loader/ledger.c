@@ -16,6 +16,17 @@ bool source_place_read(struct cell extra, struct source_place *ret)
     return true;
 }
 
+struct leaf_row source_leaf_row(const struct binding *b, const struct source_row *r, struct source_place *place,
+                                struct arena *a)
+{
+    *place = (struct source_place){ r->number, r->line, r->offset };
+    return (struct leaf_row){ .key = bind_key_digest(b, r->canon, a),
+                              .row = digest_cells(b->rules, r->canon, b->compared, b->n_compared, a),
+                              .cells = r->canon,
+                              .extra = { (const char *)place, sizeof(*place) },
+                              .company = r->company };
+}
+
 static void bind_positive(struct query *q, int i, int64_t v)
 {
     if (v > 0 || (v == 0 && i == 5)) /* an offset may be 0 */

@@ -152,12 +152,8 @@ static enum ec good_row(struct linting *l, const struct source_row *r, struct ar
 {
     const struct binding *b = l->m->b;
     struct slice *s = slice_of(l, r->company);
-    struct source_place place = { r->number, r->line, r->offset };
-    struct leaf_row row = { .key = bind_key_digest(b, r->canon, a),
-                            .row = digest_cells(b->rules, r->canon, b->compared, b->n_compared, a),
-                            .cells = r->canon,
-                            .extra = { (const char *)&place, sizeof(place) },
-                            .company = r->company };
+    struct source_place place;
+    struct leaf_row row = source_leaf_row(b, r, &place, a);
     enum ec rc = leaf_add(l->leaf, &row, reterr);
 
     if (rc)
@@ -216,34 +212,18 @@ static enum ec on_duplicate(void *arg, const struct leaf_row *kept, const struct
     return rc;
 }
 
-static enum ec scan(struct linting *l, struct err *reterr)
+static enum ec scan_row(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
 {
-    struct arena a = { 0 };
-    enum ec rc = EC_OK;
+    struct linting *l = arg;
 
-    while (!rc) {
-        struct source_row r;
-        bool more = false;
-
-        arena_reset(&a);
-        rc = source_next(l->src, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        l->rows++;
-        if (r.verdict == SOURCE_GOOD)
-            rc = good_row(l, &r, &a, reterr);
-        else if (r.verdict == SOURCE_REJECTED)
-            rc = bad_row(l, &r, &a, reterr);
-        else
-            mask_add(&l->excluded, r.number);
-        if (!(l->rows & 1023)) {
-            progress_update(&l->m->pair->app->out, l->m->cfg->alias, "lint", (int64_t)l->rows, -1, "");
-            if (stop_requested())
-                rc = err_set(reterr, EC_STOPPED, "stopped while reading '%s'", l->src->path);
-        }
+    if (!(++l->rows & 1023))
+        progress_update(&l->m->pair->app->out, l->m->cfg->alias, "lint", (int64_t)l->rows, -1, "");
+    switch (r->verdict) {
+    case SOURCE_GOOD: return good_row(l, r, a, reterr);
+    case SOURCE_REJECTED: return bad_row(l, r, a, reterr);
+    case SOURCE_OTHER_COMPANY: mask_add(&l->excluded, r->number); break;
     }
-    arena_release(&a);
-    return rc;
+    return EC_OK;
 }
 
 static enum ec forget(struct map_ctx *m, int64_t run_id, struct err *reterr)
@@ -315,7 +295,7 @@ enum ec load_lint(struct map_ctx *m, const struct run *run, struct err *reterr)
         goto out;
     rc = forget(m, run->id, reterr);
     if (!rc)
-        rc = scan(&l, reterr);
+        rc = source_each(l.src, scan_row, &l, reterr);
     for (size_t i = 0; i < l.n_slices && !rc; i++)
         rc = close_slice(&l, &l.slices[i], reterr);
     if (!rc) {

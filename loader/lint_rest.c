@@ -3,7 +3,6 @@
  * overwrite what landed. Which rows of the source the file replaces, its columns dmfsync_file and dmfsync_line tell; where they
  * are gone or name another file, nothing is compared.
  */
-#include "base/clock.h"
 #include "loader/lint_profile.h"
 
 static size_t column(const struct cell *header, size_t n, const char *name)
@@ -50,47 +49,33 @@ static enum ec replaced_lines(const struct lint_profile *p, const char *path, st
     return rc;
 }
 
-static enum ec add_keys(struct lint_profile *p, struct source *s, const struct mask *lines, struct err *reterr)
+struct adding {
+    struct lint_profile *p;
+    struct mask lines; /* not these */
+};
+
+static enum ec add_key(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
 {
-    const struct binding *b = p->m->b;
-    bool *wanted = arena_zalloc(&s->arena, b->n + 1);
-    struct arena a = { 0 };
-    enum ec rc = EC_OK;
+    struct adding *d = arg;
 
-    for (size_t i = 0; i < b->n_key; i++)
-        wanted[b->key[i]] = true;
-    for (size_t i = 0; i < b->n; i++)
-        wanted[i] = wanted[i] || b->fields[i].kind == BOUND_COMPANY;
-    source_some_canonical(s, wanted);
-    while (!rc) {
-        struct source_row r;
-        bool more = false;
-
-        arena_reset(&a);
-        rc = source_next(s, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        if (r.verdict == SOURCE_GOOD && !mask_has(lines, r.line))
-            rc = lint_keys_add_rest(p, &r, &a, reterr);
-        if (!rc && !(r.number & 4095) && stop_requested())
-            rc = err_set(reterr, EC_STOPPED, "stopped while reading the source of '%s'", p->m->cfg->alias);
-    }
-    arena_release(&a);
-    return rc;
+    return r->verdict == SOURCE_GOOD && !mask_has(&d->lines, r->line) ? lint_keys_add_rest(d->p, r, a, reterr)
+                                                                      : EC_OK;
 }
 
 enum ec lint_rest(struct lint_profile *p, const struct source *rejects, struct err *reterr)
 {
+    struct adding d = { .p = p };
     struct source *s = NULL;
-    struct mask lines = { 0 };
     bool known = false;
-    enum ec rc = replaced_lines(p, rejects->path, &lines, &known, reterr);
+    enum ec rc = replaced_lines(p, rejects->path, &d.lines, &known, reterr);
 
     if (!rc && known)
         rc = source_open(p->m, &s, reterr);
-    if (!rc && s)
-        rc = add_keys(p, s, &lines, reterr);
+    if (!rc && s) {
+        source_some_canonical(s, source_key_fields(s));
+        rc = source_each(s, add_key, &d, reterr);
+    }
     source_close(s);
-    mask_release(&lines);
+    mask_release(&d.lines);
     return rc;
 }

@@ -1,6 +1,5 @@
 /* map_usage.c -- one pass over a source that remembers the first value of each field and whether another came. */
 #include "loader/map_usage.h"
-#include "base/clock.h"
 #include "loader/public/source.h"
 
 struct column {
@@ -9,49 +8,36 @@ struct column {
     bool varies;
 };
 
-static void look(struct column *columns, const struct source *s, const struct source_row *r, bool first,
-                 struct arena *keep)
+struct looking {
+    struct map_files *f;
+    const struct map_file *m;
+    const struct source *s;
+    struct column *columns; /* as the source's fields */
+    uint64_t rows;
+};
+
+static enum ec look(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        struct column *c = &columns[i];
+    struct looking *l = arg;
+
+    (void)a;
+    (void)reterr;
+    if (r->verdict != SOURCE_GOOD)
+        return EC_OK;
+    for (size_t i = 0; i < l->s->n; i++) {
+        struct column *c = &l->columns[i];
         struct cell v = cell_blank(r->values[i]) ? CELL_LIT("") : r->values[i];
 
         if (!c->mf || c->varies)
             continue;
-        if (first)
-            c->first = cell_dup(keep, v);
+        if (!l->rows)
+            c->first = cell_dup(&l->f->arena, v);
         else
             c->varies = !cell_eq(c->first, v);
     }
-}
-
-static enum ec scan(struct map_files *f, const struct map_file *m, struct source *s, struct column *columns,
-                    uint64_t *ret_rows, struct err *reterr)
-{
-    struct arena a = { 0 };
-    bool more = true;
-    enum ec rc = EC_OK;
-
-    while (!rc) {
-        struct source_row r;
-
-        arena_reset(&a);
-        rc = source_next(s, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        if (r.verdict != SOURCE_GOOD)
-            continue;
-        look(columns, s, &r, !*ret_rows, &f->arena);
-        ++*ret_rows;
-        if (!(*ret_rows & 4095)) {
-            progress_update(&f->app->out, m->shown, "map lint", (int64_t)*ret_rows, -1, "");
-            if (stop_requested())
-                rc = err_set(reterr, EC_STOPPED, "stopped while reading '%s'", s->path);
-        }
-    }
-    progress_clear(&f->app->out);
-    arena_release(&a);
-    return rc;
+    if (!(++l->rows & 4095))
+        progress_update(&l->f->app->out, l->m->shown, "map lint", (int64_t)l->rows, -1, "");
+    return EC_OK;
 }
 
 enum ec map_usage(struct map_files *f, const struct map_file *m, struct binding *b, struct cell **ret_only,
@@ -61,21 +47,24 @@ enum ec map_usage(struct map_files *f, const struct map_file *m, struct binding 
     struct pair p = { .app = f->app, .schema = f->schema };
     struct map_ctx ctx = { .pair = &p, .cfg = m->cfg, .map = m->map, .b = b };
     struct cell *only = arena_zalloc(&f->arena, (m->map->n + 1) * sizeof(*only));
+    struct looking l = { .f = f, .m = m };
     struct source *s = NULL;
-    struct column *columns;
     enum ec rc = source_open(&ctx, &s, reterr);
 
     *ret_rows = 0;
     if (rc)
         return rc;
-    columns = arena_zalloc(&f->arena, (s->n + 1) * sizeof(*columns));
+    l.s = s;
+    l.columns = arena_zalloc(&f->arena, (s->n + 1) * sizeof(*l.columns));
     for (size_t i = 0; i < s->n; i++)
         if (s->fields[i].bound >= 0 && !s->fields[i].key)
-            columns[i].mf = b->fields[s->fields[i].bound].mf;
-    rc = scan(f, m, s, columns, ret_rows, reterr);
+            l.columns[i].mf = b->fields[s->fields[i].bound].mf;
+    rc = source_each(s, look, &l, reterr);
+    progress_clear(&f->app->out);
+    *ret_rows = l.rows;
     for (size_t i = 0; i < s->n && !rc && *ret_rows > 1; i++)
-        if (columns[i].mf && !columns[i].varies)
-            only[columns[i].mf->index] = columns[i].first;
+        if (l.columns[i].mf && !l.columns[i].varies)
+            only[l.columns[i].mf->index] = l.columns[i].first;
     source_close(s);
     *ret_only = only;
     return rc;

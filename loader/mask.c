@@ -4,10 +4,8 @@
 
 enum { CHUNK_ROWS = 65536, CHUNK_OCTETS = CHUNK_ROWS / 8 };
 
-void mask_add(struct mask *k, uint64_t row_no)
+static void chunk_at(struct mask *k, size_t c)
 {
-    size_t c = (size_t)((row_no - 1) / CHUNK_ROWS), bit = (size_t)((row_no - 1) % CHUNK_ROWS);
-
     if (c >= k->n) {
         k->chunks = xrealloc(k->chunks, (c + 1) * sizeof(*k->chunks));
         while (k->n <= c)
@@ -15,6 +13,13 @@ void mask_add(struct mask *k, uint64_t row_no)
     }
     if (!k->chunks[c])
         k->chunks[c] = xcalloc(1, CHUNK_OCTETS);
+}
+
+void mask_add(struct mask *k, uint64_t row_no)
+{
+    size_t c = (size_t)((row_no - 1) / CHUNK_ROWS), bit = (size_t)((row_no - 1) % CHUNK_ROWS);
+
+    chunk_at(k, c);
     if (!(k->chunks[c][bit / 8] & (1u << bit % 8)))
         k->set++;
     k->chunks[c][bit / 8] |= (unsigned char)(1u << bit % 8);
@@ -33,13 +38,7 @@ static void add_chunk(struct mask *k, int64_t no, struct cell bits)
 
     if (no < 0 || no > (1 << 24) || bits.len != CHUNK_OCTETS)
         return;
-    if (c >= k->n) {
-        k->chunks = xrealloc(k->chunks, (c + 1) * sizeof(*k->chunks));
-        while (k->n <= c)
-            k->chunks[k->n++] = NULL;
-    }
-    if (!k->chunks[c])
-        k->chunks[c] = xcalloc(1, CHUNK_OCTETS);
+    chunk_at(k, c);
     for (size_t i = 0; i < CHUNK_OCTETS; i++) {
         k->set += (uint64_t)__builtin_popcount((unsigned char)bits.ptr[i] & ~k->chunks[c][i]);
         k->chunks[c][i] |= (unsigned char)bits.ptr[i];

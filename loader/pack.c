@@ -116,25 +116,13 @@ static enum ec add_row(struct packing *k, struct source_row *r, struct arena *a,
     return rc;
 }
 
-static enum ec write_rows(struct packing *k, struct err *reterr)
+static enum ec write_row(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
 {
-    struct arena a = { 0 };
-    enum ec rc = package_rows_begin(&k->from, reterr);
+    struct packing *k = arg;
 
-    while (!rc) {
-        struct source_row r;
-        bool more = false;
-
-        rc = package_rows_next(&k->from, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        if (wanted(k, &r))
-            rc = add_row(k, &r, &a, reterr);
-        if (!(r.number & 4095))
-            progress_update(&k->m->pair->app->out, k->m->cfg->alias, "pack", (int64_t)k->rows, -1, "");
-    }
-    arena_release(&a);
-    return rc;
+    if (!(r->number & 4095))
+        progress_update(&k->m->pair->app->out, k->m->cfg->alias, "pack", (int64_t)k->rows, -1, "");
+    return wanted(k, r) ? add_row(k, r, a, reterr) : EC_OK;
 }
 
 static enum ec store_packed(struct packing *k, const struct dmf_result *r, struct err *reterr)
@@ -197,7 +185,7 @@ static enum ec pack(struct packing *k, struct err *reterr)
         rc = lineage_new(path, 0, k->load.path, &k->lines, reterr);
     }
     if (!rc)
-        rc = write_rows(k, reterr);
+        rc = package_rows_each(&k->from, write_row, k, reterr);
     if (!rc && k->rows) {
         STEP(package_publish);
         rc = lineage_close(k->lines, reterr);

@@ -146,6 +146,24 @@ enum ec package_rows_next(struct package_rows *k, struct arena *a, struct source
     return EC_OK;
 }
 
+enum ec package_rows_each(struct package_rows *k, source_row_fn *fn, void *arg, struct err *reterr)
+{
+    struct arena a = { 0 };
+    enum ec rc = package_rows_begin(k, reterr);
+
+    while (!rc) {
+        struct source_row r;
+        bool more = false;
+
+        rc = package_rows_next(k, &a, &r, &more, reterr);
+        if (rc || !more)
+            break;
+        rc = fn(arg, &r, &a, reterr);
+    }
+    arena_release(&a);
+    return rc;
+}
+
 static enum ec next_slice(struct map_ctx *m, const struct package_row *like, int64_t *ret, struct err *reterr)
 {
     struct query *q =

@@ -31,6 +31,8 @@ bool package_rows_has(const struct package_rows *k, uint64_t row_no);
 enum ec package_rows_begin(struct package_rows *k, struct err *reterr);
 enum ec package_rows_next(struct package_rows *k, struct arena *a, struct source_row *ret, bool *ret_more,
                           struct err *reterr);
+/* From the first row on, fn for each until one fails; what is begun here is ended, also where the program is asked to end. */
+enum ec package_rows_each(struct package_rows *k, source_row_fn *fn, void *arg, struct err *reterr);
 
 /* Rows (row_no, line, offset, in order of row_no) into `pick`; the first and the last one become `from`'s range. Ends the query. */
 enum ec package_rows_pick(struct query *q, struct package_row *from, struct mask *pick, struct err *reterr);

@@ -270,36 +270,40 @@ static enum ec wanted_rows(struct retry_planning *g, struct package_row *from, s
     return package_rows_pick(q, from, ret, reterr);
 }
 
+struct again {
+    struct retry_planning *g;
+    const struct source *s;
+};
+
+static enum ec take_row(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
+{
+    struct again *t = arg;
+    enum ec rc;
+
+    (void)a;
+    if (stop_requested())
+        return err_set(reterr, EC_STOPPED, "stopped while reading the failed rows of '%s'", t->g->m->cfg->alias);
+    if (r->verdict != SOURCE_GOOD)
+        return EC_OK; /* by settings that changed meanwhile; its exception stays */
+    rc = retry_take_up(t->g, r->number, reterr);
+    return rc ? rc : retry_add(t->g, t->s, r, reterr);
+}
+
 static enum ec take_version(struct retry_planning *g, struct err *reterr)
 {
     struct package_row from = { .run_id = g->load_run, .picked = true, .version = g->version };
     struct package_rows rows = { 0 };
-    struct arena a = { 0 };
+    struct again t = { .g = g };
     enum ec rc = package_rows_open(g->m, &from, &rows, reterr);
 
     if (!rc)
         rc = wanted_rows(g, &from, &rows.pick, reterr);
+    t.s = rows.src;
     if (!rc && rows.pick.set)
-        rc = package_rows_begin(&rows, reterr);
-    while (!rc && rows.pick.set) {
-        struct source_row r;
-        bool more = false;
-
-        rc = package_rows_next(&rows, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        if (r.verdict != SOURCE_GOOD)
-            continue; /* by settings that changed meanwhile; its exception stays */
-        rc = retry_take_up(g, r.number, reterr);
-        if (!rc)
-            rc = retry_add(g, rows.src, &r, reterr);
-        if (!rc && stop_requested())
-            rc = err_set(reterr, EC_STOPPED, "stopped while reading the failed rows of '%s'", g->m->cfg->alias);
-    }
+        rc = package_rows_each(&rows, take_row, &t, reterr);
     if (!rc)
         rc = retry_flush(g, reterr);
     package_rows_close(&rows);
-    arena_release(&a);
     return rc;
 }
 

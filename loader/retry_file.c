@@ -124,14 +124,16 @@ static void remember(struct joining *j, const struct row_place *at, uint64_t lin
     j->places[j->n++] = *at;
 }
 
-static enum ec join_row(struct joining *j, const struct source_row *r, struct err *reterr)
+static enum ec join_row(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
 {
+    struct joining *j = arg;
     struct cell file = j->at_file < r->n_raw ? r->raw[j->at_file] : CELL_ABSENT;
     struct cell no = j->at_line < r->n_raw ? r->raw[j->at_line] : CELL_ABSENT;
     struct row_place at;
     int64_t line = 0;
     enum ec rc;
 
+    (void)a;
     if (!cell_to_i64(no, &line) || line < 1)
         return err_set(reterr, EC_CONFIG,
                        "line %llu of '%s': " SOURCE_REJECT_PREFIX "line is '" CELL_FMT
@@ -157,25 +159,11 @@ static enum ec join_row(struct joining *j, const struct source_row *r, struct er
 
 static enum ec join(struct joining *j, struct source *s, struct err *reterr)
 {
-    struct arena a = { 0 };
     enum ec rc = find_columns(j, s, reterr);
 
     if (!rc)
         rc = same_header(j, s, reterr);
-    while (!rc) {
-        struct source_row r;
-        bool more = false;
-
-        arena_reset(&a);
-        rc = source_next(s, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        rc = join_row(j, &r, reterr);
-        if (!rc && stop_requested())
-            rc = err_set(reterr, EC_STOPPED, "stopped while reading '%s'", j->file);
-    }
-    arena_release(&a);
-    return rc;
+    return rc ? rc : source_each(s, join_row, j, reterr);
 }
 
 enum ec retry_check_file(struct map_ctx *m, int64_t load_run, const char *file, uint64_t *ret_rows,
@@ -355,12 +343,8 @@ static enum ec held_by_fno(const struct taking *t, const struct source_row *r, s
 static enum ec good(const struct taking *t, const struct source_row *r, struct arena *a, struct err *reterr)
 {
     const struct binding *b = t->g->m->b;
-    struct source_place place = { r->number, r->line, r->offset };
-    struct leaf_row row = { .key = bind_key_digest(b, r->canon, a),
-                            .row = digest_cells(b->rules, r->canon, b->compared, b->n_compared, a),
-                            .cells = r->canon,
-                            .extra = { (const char *)&place, sizeof(place) },
-                            .company = r->company };
+    struct source_place place;
+    struct leaf_row row = source_leaf_row(b, r, &place, a);
     struct row_place at = { r->number, r->line, r->offset };
     bool held = false;
     enum ec rc = held_by_fno(t, r, a, &held, reterr);
@@ -428,39 +412,33 @@ static enum ec keep_the_rest(const struct taking *t, const char *path, struct er
     return rc;
 }
 
+static enum ec take_row(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
+{
+    struct taking *t = arg;
+    size_t number = (size_t)r->number;
+    struct row_place at;
+    enum ec rc;
+
+    if (number >= t->j->n)
+        return err_set(reterr, EC_STATE, "'%s' changed while it was read", t->j->file);
+    at = t->j->places[number];
+    if (!at.row_no)
+        return EC_OK;
+    rc = store_row(t, number, r->offset, reterr);
+    if (!rc)
+        rc = retry_take_up(t->g, at.row_no, reterr);
+    r->number = at.row_no;
+    r->line = at.line;
+    r->offset = at.offset;
+    if (rc)
+        return rc;
+    return r->verdict == SOURCE_GOOD ? good(t, r, a, reterr) : still_wrong(t, r, a, reterr);
+}
+
 static enum ec take_rows(struct taking *t, struct err *reterr)
 {
-    struct arena a = { 0 };
-    size_t number = 0;
-    enum ec rc = EC_OK;
+    enum ec rc = source_each(t->s, take_row, t, reterr);
 
-    while (!rc) {
-        struct source_row r;
-        bool more = false;
-        struct row_place at;
-
-        arena_reset(&a);
-        rc = source_next(t->s, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        number = (size_t)r.number;
-        if (number >= t->j->n)
-            rc = err_set(reterr, EC_STATE, "'%s' changed while it was read", t->j->file);
-        at = rc ? (struct row_place){ 0 } : t->j->places[number];
-        if (!at.row_no)
-            continue;
-        rc = store_row(t, number, r.offset, reterr);
-        if (!rc)
-            rc = retry_take_up(t->g, at.row_no, reterr);
-        r.number = at.row_no;
-        r.line = at.line;
-        r.offset = at.offset;
-        if (!rc)
-            rc = r.verdict == SOURCE_GOOD ? good(t, &r, &a, reterr) : still_wrong(t, &r, &a, reterr);
-        if (!rc && stop_requested())
-            rc = err_set(reterr, EC_STOPPED, "stopped while reading '%s'", t->j->file);
-    }
-    arena_release(&a);
     return rc ? rc : retry_flush(t->g, reterr);
 }
 

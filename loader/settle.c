@@ -298,29 +298,32 @@ static bool was_packed(struct settling *s, const struct source_row *r, const str
     return query_done(q, NULL) == EC_OK && !refused;
 }
 
+struct walking {
+    struct settling *s;
+    unnamed_fn *fn;
+    struct mask skip[2];
+};
+
+static enum ec walk_row(void *arg, struct source_row *r, struct arena *a, struct err *reterr)
+{
+    struct walking *w = arg;
+
+    return was_packed(w->s, r, w->skip) ? w->fn(w->s, r, a, reterr) : EC_OK;
+}
+
 /* The same walk over the source as when it was packed. */
 static enum ec each_unnamed(struct settling *s, unnamed_fn *fn, struct err *reterr)
 {
     static const char *const MASKS[] = { "unchanged", "excluded" };
-    struct arena a = { 0 };
-    struct mask skip[2] = { { 0 } };
-    enum ec rc = package_rows_begin(&s->rows, reterr);
+    struct walking w = { .s = s, .fn = fn };
+    enum ec rc = EC_OK;
 
     for (size_t i = 0; i < COUNT(MASKS) && !rc; i++)
-        rc = mask_load(s->m, s->p->run_id, MASKS[i], &skip[i], reterr);
-    while (!rc) {
-        struct source_row r;
-        bool more = false;
-
-        rc = package_rows_next(&s->rows, &a, &r, &more, reterr);
-        if (rc || !more)
-            break;
-        if (was_packed(s, &r, skip))
-            rc = fn(s, &r, &a, reterr);
-    }
+        rc = mask_load(s->m, s->p->run_id, MASKS[i], &w.skip[i], reterr);
+    if (!rc)
+        rc = package_rows_each(&s->rows, walk_row, &w, reterr);
     for (size_t i = 0; i < COUNT(MASKS); i++)
-        mask_release(&skip[i]);
-    arena_release(&a);
+        mask_release(&w.skip[i]);
     return rc;
 }
 

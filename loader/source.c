@@ -1,5 +1,6 @@
 /* source.c -- bind the header, then turn rows into values for F&O and canonical rows. */
 #include "loader/public/source.h"
+#include "base/clock.h"
 #include "loader/source_check.h"
 #include "loader/source_quick.h"
 
@@ -90,6 +91,20 @@ static bool is_company(struct cell name)
     return cell_ieq(name, CELL_LIT("dataareaid")) || cell_ieq(name, CELL_LIT("company"));
 }
 
+static void bind_field(struct source *s, const struct fno_field *f, int column, struct cell constant,
+                       struct strbuf *bad)
+{
+    struct source_field *sf = &s->fields[s->n];
+
+    if (already(s, f)) {
+        strbuf_addf(bad, "; field " CELL_FMT " is bound twice", CELL_ARG(f->staging));
+        return;
+    }
+    *sf = (struct source_field){ .column = column, .constant = constant };
+    s->n++;
+    describe(s, sf, f);
+}
+
 /* One header cell; whatever is wrong is added to `bad`, so that the user sees all of it at once. */
 static void bind_header(struct source *s, const struct fno_entity *e, struct cell header, int column,
                         struct strbuf *bad)
@@ -111,14 +126,8 @@ static void bind_header(struct source *s, const struct fno_entity *e, struct cel
     if (!f) {
         strbuf_addf(bad, "; column '" CELL_FMT "' is no staging field of '" CELL_FMT "'", CELL_ARG(name),
                     CELL_ARG(e->label));
-    } else if (already(s, f)) {
-        strbuf_addf(bad, "; field " CELL_FMT " is bound twice", CELL_ARG(f->staging));
     } else {
-        struct source_field *sf = &s->fields[s->n++];
-
-        memset(sf, 0, sizeof(*sf));
-        sf->column = column;
-        describe(s, sf, f);
+        bind_field(s, f, column, (struct cell){ 0 }, bad);
     }
 }
 
@@ -133,15 +142,8 @@ static void bind_constants(struct source *s, const struct fno_entity *e, struct 
         } else if (!f) {
             strbuf_addf(bad, "; const." CELL_FMT " is no staging field of '" CELL_FMT "'", CELL_ARG(name),
                         CELL_ARG(e->label));
-        } else if (already(s, f)) {
-            strbuf_addf(bad, "; field " CELL_FMT " is bound twice", CELL_ARG(f->staging));
         } else {
-            struct source_field *sf = &s->fields[s->n++];
-
-            memset(sf, 0, sizeof(*sf));
-            sf->column = -1;
-            sf->constant = cell_of(s->m->cfg->consts[i].value);
-            describe(s, sf, f);
+            bind_field(s, f, -1, cell_of(s->m->cfg->consts[i].value), bad);
         }
     }
 }
@@ -491,10 +493,44 @@ enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, b
     return rc;
 }
 
+enum ec source_each(struct source *s, source_row_fn *fn, void *arg, struct err *reterr)
+{
+    struct arena a = { 0 };
+    uint64_t rows = 0;
+    enum ec rc = EC_OK;
+
+    while (!rc) {
+        struct source_row r;
+        bool more = false;
+
+        arena_reset(&a);
+        rc = source_next(s, &a, &r, &more, reterr);
+        if (rc || !more)
+            break;
+        rc = fn(arg, &r, &a, reterr);
+        if (!rc && !(++rows & 1023) && stop_requested())
+            rc = err_set(reterr, EC_STOPPED, "stopped while reading '%s'", s->path);
+    }
+    arena_release(&a);
+    return rc;
+}
+
 void source_some_canonical(struct source *s, const bool *wanted)
 {
     s->wanted = wanted;
     source_values_only(s);
+}
+
+bool *source_key_fields(struct source *s)
+{
+    const struct binding *b = s->m->b;
+    bool *wanted = arena_zalloc(&s->arena, b->n + 1);
+
+    for (size_t i = 0; i < b->n_key; i++)
+        wanted[b->key[i]] = true;
+    for (size_t i = 0; i < b->n; i++)
+        wanted[i] = wanted[i] || b->fields[i].kind == BOUND_COMPANY;
+    return wanted;
 }
 
 void source_values_only(struct source *s)

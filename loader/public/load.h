@@ -10,6 +10,7 @@
 
 #include "loader/public/catalog.h"
 #include "loader/public/source.h"
+#include "store/leaf.h"
 
 struct load_counts { /* places of source rows on the F&O side; they sum to `rows` */
     uint64_t rows, landed, unchanged, rejected, parked, unsent, excluded, unknown;
@@ -38,6 +39,9 @@ struct source_place {
     uint64_t row_no, line, offset;
 };
 bool source_place_read(struct cell extra, struct source_place *ret);
+/* Such a row, of a good row of the source; borrows from it and from *place, which is set. */
+struct leaf_row source_leaf_row(const struct binding *b, const struct source_row *r, struct source_place *place,
+                                struct arena *a);
 
 /* Exceptions of either side, for errors and reports. */
 struct exception {

@@ -75,12 +75,20 @@ struct source_row {
 /* Next row; everything lives in `a`. */
 enum ec source_next(struct source *s, struct arena *a, struct source_row *ret, bool *ret_more, struct err *reterr);
 /*
+ * Calls fn for the rows from here to the last, each with an arena of its own, until fn fails or the program is asked to end
+ * (EC_STOPPED). fn may change the row.
+ */
+typedef enum ec source_row_fn(void *arg, struct source_row *r, struct arena *a, struct err *reterr);
+enum ec source_each(struct source *s, source_row_fn *fn, void *arg, struct err *reterr);
+/*
  * For packages: from here on good rows may come with their values only (canon NULL, key absent), and values stand in the
  * reader's memory until the next row. source_whole() makes the rest of the row that was read last.
  */
 void source_values_only(struct source *s);
 /* The same, but with the canonical cells of the bound fields that are `wanted` (the key's among them) and with the key. */
 void source_some_canonical(struct source *s, const bool *wanted);
+/* What such rows must have: the fields of the key and of the company. The source's own, n of the binding. */
+bool *source_key_fields(struct source *s);
 void source_whole(struct source *s, struct arena *a, struct source_row *ret);
 /* What source_next() does with the row in s->row when it is read. */
 void source_look(struct source *s, struct arena *a, struct source_row *ret);

@@ -386,15 +386,9 @@ static struct cell dv_literal(const struct dv_column *c, struct cell v, struct a
 {
     if (cell_blank(v)) /* Dataverse stores "" as null, and for the other types it is nothing */
         return CELL_LIT("null");
+    if (numeric_column(c))
+        return v;
     switch (c->type) {
-    case DV_INTEGER:
-    case DV_BIGINT:
-    case DV_DECIMAL:
-    case DV_DOUBLE:
-    case DV_MONEY:
-    case DV_PICKLIST:
-    case DV_STATE:
-    case DV_STATUS: return v;
     case DV_BOOLEAN:
         return cell_ieq(v, CELL_LIT("true")) || cell_is(v, "1") || cell_ieq(v, CELL_LIT("yes")) ? CELL_LIT("true")
                                                                                                 : CELL_LIT("false");

@@ -101,6 +101,7 @@ int dv_col_by_value_name(const struct dv_table *t, const char *name, size_t n);
 /* Index of the lookup with this navigation property (case-sensitive); which target it goes to. -1 = none. */
 int dv_col_by_nav(const struct dv_table *t, const char *nav, size_t n, const char **ret_target);
 bool dv_is_lookup(const struct dv_col *c);
+const char *dv_edm_type(const struct dv_col *c); /* its name in the service's messages */
 void dv_model_init(struct emu *e); /* builds the model, the SQL tables, the collations */
 void dv_seed(struct emu *e); /* rows of a new organization (emu_dv_seed.c) */
 

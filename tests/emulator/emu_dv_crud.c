@@ -234,6 +234,20 @@ static void patch(struct one *o)
     yajl_tree_free(body);
 }
 
+/* Keeps what was done, or undoes it; answers without contents. */
+static void finish_single(struct dv_op *op, bool ok)
+{
+    if (ok) {
+        dv_release(op->e, "dv_op");
+        emu_count(op->e, "dv.writes.single", 1);
+        dv_answer_none(op);
+    } else {
+        dv_rollback(op->e, "dv_op");
+        op->deleted = op->updated = op->unchanged = 0;
+        dv_answer_fail(op);
+    }
+}
+
 static void delete_row(struct one *o)
 {
     struct dv_op *op = o->op;
@@ -241,15 +255,7 @@ static void delete_row(struct one *o)
 
     dv_savepoint(op->e, "dv_op");
     ok = find(o, &found) && found && check_if_match(o) && dv_delete(op, o->ad.t, o->id);
-    if (ok) {
-        dv_release(op->e, "dv_op");
-        emu_count(op->e, "dv.writes.single", 1);
-        dv_answer_none(op);
-    } else {
-        dv_rollback(op->e, "dv_op");
-        op->deleted = op->updated = 0;
-        dv_answer_fail(op);
-    }
+    finish_single(op, ok);
 }
 
 /* ---- reads ---- */
@@ -381,15 +387,7 @@ static void write_part(struct one *o, const char *rest)
         dv_no_segment(&op->fail, rest, strlen(rest));
     else
         ok = property_of(o, rest, n, &col) && set_property(o, col, clear);
-    if (ok) {
-        dv_release(op->e, "dv_op");
-        emu_count(op->e, "dv.writes.single", 1);
-        dv_answer_none(op);
-    } else {
-        dv_rollback(op->e, "dv_op");
-        op->updated = op->unchanged = 0;
-        dv_answer_fail(op);
-    }
+    finish_single(op, ok);
 }
 
 static void part(struct one *o, const char *rest)

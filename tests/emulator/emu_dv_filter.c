@@ -117,26 +117,6 @@ static const char *node_type(const struct dv_fnode *n)
     }
 }
 
-static const char *column_type(const struct dv_col *c)
-{
-    switch (c->type) {
-    case C_INTEGER:
-    case C_PICKLIST:
-    case C_STATE:
-    case C_STATUS: return "Edm.Int32";
-    case C_BIGINT: return "Edm.Int64";
-    case C_DECIMAL:
-    case C_MONEY: return "Edm.Decimal";
-    case C_DOUBLE: return "Edm.Double";
-    case C_BOOLEAN: return "Edm.Boolean";
-    case C_DATETIME: return "Edm.DateTimeOffset";
-    case C_LOOKUP:
-    case C_OWNER:
-    case C_UNIQUEIDENTIFIER: return "Edm.Guid";
-    default: return "Edm.String";
-    }
-}
-
 static bool is_decimal(const struct dv_col *c)
 {
     return c->type == C_DECIMAL || c->type == C_MONEY || c->type == C_DOUBLE;
@@ -183,7 +163,7 @@ static bool literal(struct compile *cc, const struct dv_col *c, const struct dv_
     return dv_refuse(&cc->op->fail, 400, "0x0",
                      "A binary operator with incompatible types was detected. Found operand types '%s' and '%s' for "
                      "operator kind '%s'.",
-                     column_type(c), node_type(n), operator);
+                     dv_edm_type(c), node_type(n), operator);
 }
 
 static void add_value(struct compile *cc, const struct dv_col *c, const char *text)
@@ -250,9 +230,9 @@ static bool compare(struct compile *cc, const struct dv_fnode *n)
     if (right->kind == DF_PROPERTY) { /* two columns of the row */
         if (!find_place(cc, right->text, false, &other))
             return false;
-        if (strcmp(column_type(p.c), column_type(other.c)) != 0)
-            return refuse(cc, "Column types %.60s and %.60s cannot be compared.", column_type(p.c),
-                          column_type(other.c));
+        if (strcmp(dv_edm_type(p.c), dv_edm_type(other.c)) != 0)
+            return refuse(cc, "Column types %.60s and %.60s cannot be compared.", dv_edm_type(p.c),
+                          dv_edm_type(other.c));
         add_place(cc, &p);
         strbuf_addf(s, " %s ", sql);
         add_place(cc, &other);
@@ -281,8 +261,8 @@ static bool text_function(struct compile *cc, const struct dv_fnode *n)
         return refuse(cc, "The function '%.60s' takes a column and a text.%s", n->text, "");
     if (!find_place(cc, n->args[0]->text, false, &p))
         return false;
-    if (strcmp(column_type(p.c), "Edm.String") != 0)
-        return refuse(cc, "The function '%.60s' does not take a column of type %.40s.", n->text, column_type(p.c));
+    if (strcmp(dv_edm_type(p.c), "Edm.String") != 0)
+        return refuse(cc, "The function '%.60s' does not take a column of type %.40s.", n->text, dv_edm_type(p.c));
     dv_fold(&folded, n->args[1]->text, strlen(n->args[1]->text));
     wanted = arena_dup(cc->op->a, strbuf_str(&folded), folded.len);
     if (!strcmp(n->text, "contains")) {
@@ -331,7 +311,7 @@ static bool in_function(struct compile *cc, const struct dv_fnode *n)
 
         if (v->kind != DF_STRING && v->kind != DF_NUMBER && v->kind != DF_GUID)
             return refuse(cc, "The values of '%.60s' have to be texts.%s", n->text, "");
-        if (!strcmp(column_type(p.c), "Edm.Guid")) {
+        if (!strcmp(dv_edm_type(p.c), "Edm.Guid")) {
             if (!dv_guid(text, strlen(text), guid))
                 return refuse(cc, "'%.80s' is not a valid value for '%.80s'.", text, p.c->name);
             text = arena_strdup(cc->op->a, guid);

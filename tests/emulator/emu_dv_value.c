@@ -381,7 +381,7 @@ static bool take_date(struct dv_op *op, const struct dv_table *t, const struct d
     return true;
 }
 
-static const char *edm_type(const struct dv_col *c)
+const char *dv_edm_type(const struct dv_col *c)
 {
     switch (c->type) {
     case C_INTEGER:
@@ -406,7 +406,7 @@ static bool bad_literal(struct dv_op *op, const struct dv_table *t, const struct
     return dv_payload(
         &op->fail, t,
         "Microsoft.OData.ODataException: Cannot convert the literal '%.100s' to the expected type '%s'.", literal,
-        edm_type(c));
+        dv_edm_type(c));
 }
 
 /* `text` has the right JSON kind for the column. */

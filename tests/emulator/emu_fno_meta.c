@@ -246,11 +246,11 @@ static void data_entity(struct meta *m, const struct emu_entity *en)
         en->shared ? "Reference" : "Master", yes_no(!en->odata_write));
 }
 
-static const char *type_name(struct meta *m, const struct emu_field *f)
+const char *emu_edm_type(const struct emu_field *f, const char *of_enum)
 {
     switch (f->type) {
     case F_STRING: return "Edm.String";
-    case F_ENUM: return arena_printf(m->q->arena, "%s.%s", NAMESPACE, f->en->name);
+    case F_ENUM: return of_enum;
     case F_REAL: return "Edm.Decimal";
     case F_INT: return "Edm.Int32";
     case F_INT64: return "Edm.Int64";
@@ -258,6 +258,11 @@ static const char *type_name(struct meta *m, const struct emu_field *f)
     case F_UTCDATETIME: return "Edm.DateTimeOffset";
     }
     return "";
+}
+
+static const char *type_name(struct meta *m, const struct emu_field *f)
+{
+    return emu_edm_type(f, f->type == F_ENUM ? arena_printf(m->q->arena, "%s.%s", NAMESPACE, f->en->name) : NULL);
 }
 
 static const char *data_type(const struct emu_field *f)

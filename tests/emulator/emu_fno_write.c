@@ -28,20 +28,6 @@ static bool reject(struct fno_ask *a, const char *severity, const char *reason)
     return false;
 }
 
-static const char *edm_type(const struct emu_field *f)
-{
-    switch (f->type) {
-    case F_STRING: return "Edm.String";
-    case F_ENUM: return "Microsoft.Dynamics.DataEntities";
-    case F_REAL: return "Edm.Decimal";
-    case F_INT: return "Edm.Int32";
-    case F_INT64: return "Edm.Int64";
-    case F_DATE:
-    case F_UTCDATETIME: return "Edm.DateTimeOffset";
-    }
-    return "";
-}
-
 /* JSON value -> text for the row store; NULL in *ret = null. False: it is no value of the property's type. */
 static bool take_json(struct fno_ask *a, const struct emu_field *f, yajl_val v, const char **ret)
 {
@@ -62,8 +48,8 @@ static bool take_json(struct fno_ask *a, const struct emu_field *f, yajl_val v, 
     strbuf_release(&s);
     if (!ok)
         emu_fno_error(a->r, a->q, 400, "Cannot convert the literal '%.60s' to the expected type '%s%s%s'.",
-                      *ret ? *ret : "", edm_type(f), f->type == F_ENUM ? "." : "",
-                      f->type == F_ENUM ? f->en->name : "");
+                      *ret ? *ret : "", emu_edm_type(f, "Microsoft.Dynamics.DataEntities"),
+                      f->type == F_ENUM ? "." : "", f->type == F_ENUM ? f->en->name : "");
     return ok;
 }
 
