@@ -173,53 +173,115 @@ static enum ec chunk(struct applying *p, const char *octets, size_t n, struct er
 
 /* ---- the stage ---- */
 
-static enum ec keys_to_apply(struct applying *p, struct strbuf *keys, struct err *reterr)
-{
-    struct query *q =
-        store_query(p->m->state, "select key_digest from pending where state in ('new', 'sending') or (state "
-                                 "= 'parked' and (?1 or next_at <= ?2)) order by at, key_digest");
-    char now[32];
+/*
+ * Keys to be looked at, some thousands at a time, so that memory does not grow with what waits. What a round leaves in a state is
+ * behind the place that is kept, so no key comes twice; those that an earlier run left half done and those that wait for a parent come
+ * before the new ones.
+ */
+enum { PAGE = 5000 };
+static const char *const STATES[] = { "sending", "parked", "new" };
+struct keys {
+    size_t state; /* of STATES */
+    char after[32], after_key[16]; /* the last one's `at` and digest */
+    struct strbuf page; /* 16 octets each */
+};
 
-    clock_format_utc(clock_utc_ms(), now);
+#define DUE "(state <> 'parked' or ?1 or next_at <= ?2)"
+static enum ec count_keys(struct applying *p, const char *now, int64_t *ret, struct err *reterr)
+{
+    struct query *q = store_query(p->m->state, "select count(*) from pending where state in ('new', 'sending', "
+                                               "'parked') and " DUE);
+
     query_int(q, 1, p->how->parked_too);
     query_str(q, 2, now);
-    while (query_step(q)) {
-        struct cell k = query_get_blob(q, 0);
+    *ret = query_step(q) ? query_get_int(q, 0) : 0;
+    return query_done(q, reterr);
+}
 
-        if (k.len == 16)
-            strbuf_add(keys, k.ptr, 16);
+static enum ec page_of_state(struct applying *p, const char *now, struct keys *k, struct err *reterr)
+{
+    struct query *q = store_query(p->m->state, "select key_digest, at from pending where state = ?3 and " DUE
+                                               " and (at, key_digest) > (?4, ?5) order by at, key_digest limit ?6");
+
+    query_int(q, 1, p->how->parked_too);
+    query_str(q, 2, now);
+    query_str(q, 3, STATES[k->state]);
+    query_str(q, 4, k->after);
+    query_blob(q, 5, k->after_key, k->after[0] ? sizeof(k->after_key) : 0);
+    query_int(q, 6, PAGE);
+    strbuf_reset(&k->page);
+    while (query_step(q)) {
+        struct cell key = query_get_blob(q, 0);
+
+        if (key.len != sizeof(k->after_key))
+            continue;
+        strbuf_add(&k->page, key.ptr, key.len);
+        memcpy(k->after_key, key.ptr, key.len);
+        snprintf(k->after, sizeof(k->after), "%s", query_get_str(q, 1));
     }
     return query_done(q, reterr);
+}
+
+/* An empty page: there are no more. */
+static enum ec next_keys(struct applying *p, const char *now, struct keys *k, struct err *reterr)
+{
+    enum ec rc = EC_OK;
+
+    strbuf_reset(&k->page);
+    while (!rc && k->state < COUNT(STATES)) {
+        rc = page_of_state(p, now, k, reterr);
+        if (rc || k->page.len)
+            break;
+        k->state++;
+        k->after[0] = 0;
+    }
+    return rc;
+}
+
+static enum ec apply_keys(struct applying *p, const char *now, int64_t total, struct err *reterr)
+{
+    struct keys k = { .page = STRBUF(0) };
+    int64_t done = 0;
+    enum ec rc = next_keys(p, now, &k, reterr);
+
+    while (!rc && k.page.len) {
+        for (size_t at = 0, n; at < k.page.len && !rc; at += 16 * n) {
+            n = (k.page.len - at) / 16 < CHUNK ? (k.page.len - at) / 16 : CHUNK;
+            rc = chunk(p, k.page.buf + at, n, reterr);
+            done += (int64_t)n;
+            progress_update(&p->m->pair->app->out, p->m->cfg->alias, "apply", done, total, "");
+            if (!rc && stop_requested())
+                rc = err_set(reterr, EC_STOPPED, "stopped while applying changes of map '%s'", p->m->cfg->alias);
+        }
+        if (!rc)
+            rc = next_keys(p, now, &k, reterr);
+    }
+    strbuf_release(&k.page);
+    return rc;
 }
 
 enum ec apply_pending(struct map_ctx *m, struct dict *d, const struct apply_how *how, struct apply_counts *ret,
                       struct err *reterr)
 {
     struct applying p = { .m = m, .d = d, .c = ret, .how = how };
-    struct strbuf keys = STRBUF(0);
-    size_t n;
+    int64_t n = 0;
+    char now[32];
     enum ec rc = baseline_open(m, &p.base, reterr);
 
     *ret = (struct apply_counts){ 0 };
+    clock_format_utc(clock_utc_ms(), now);
     if (!rc)
         rc = count_deletes(&p, reterr);
     if (!rc)
-        rc = keys_to_apply(&p, &keys, reterr);
-    n = keys.len / 16;
-    p.batches = ret->batches = (int64_t)n >= m->pair->app->cfg.sync_batch_from;
+        rc = count_keys(&p, now, &n, reterr);
+    p.batches = ret->batches = n >= m->pair->app->cfg.sync_batch_from;
     if (p.batches && !rc)
-        log_info("sync", "%s: %zu changes wait: Dataverse is written in batches of conditional updates",
-                 m->cfg->alias, n);
-    for (size_t at = 0; at < n && !rc; at += CHUNK) {
-        rc = chunk(&p, keys.buf + 16 * at, n - at < CHUNK ? n - at : CHUNK, reterr);
-        progress_update(&m->pair->app->out, m->cfg->alias, "apply", (int64_t)(at + CHUNK < n ? at + CHUNK : n),
-                        (int64_t)n, "");
-        if (!rc && stop_requested())
-            rc = err_set(reterr, EC_STOPPED, "stopped while applying changes of map '%s'", m->cfg->alias);
-    }
+        log_info("sync", "%s: %lld changes wait: Dataverse is written in batches of conditional updates",
+                 m->cfg->alias, (long long)n);
+    if (!rc)
+        rc = apply_keys(&p, now, n, reterr);
     progress_clear(&m->pair->app->out);
     baseline_close(p.base);
     arena_release(&p.rows);
-    strbuf_release(&keys);
     return rc;
 }

@@ -187,84 +187,121 @@ enum ec baseline_put(struct map_ctx *m, struct digest key, struct cell key_text,
     return rc;
 }
 
-/* Rows that only the overlay has, some at a time: the caller's function may write to the same file. */
-static enum ec overlay_only(struct baseline *b,
-                            enum ec (*fn)(void *arg, struct digest key, const struct base_row *row,
-                                          struct err *reterr),
-                            void *arg, struct err *reterr)
+/* ---- every row: the file and the overlay side by side, both in the order of the key digests ---- */
+
+enum { OVERLAY_PAGE = 1000 };
+struct overlay_row {
+    struct digest key;
+    struct base_row r;
+};
+/* Read page by page, and closed between: whoever is told of a row may write to the same file. */
+struct overlay {
+    struct baseline *b;
+    struct overlay_row *rows;
+    size_t n, at;
+    bool more;
+    char after[16];
+    size_t after_len;
+    struct arena a;
+};
+
+static enum ec overlay_page(struct overlay *o, struct err *reterr)
 {
-    struct strbuf keys = STRBUF(0);
-    struct arena a = { 0 };
-    char after[16] = "";
-    size_t after_len = 0;
-    enum ec rc = EC_OK;
+    size_t cells = o->b->m->b->n;
+    struct query *q = store_query(o->b->m->state, "select key_digest, row, dv_id from base_overlay where key_digest "
+                                                  "> ?1 order by key_digest limit ?2");
+    bool damaged = false;
+    enum ec rc;
 
-    do {
-        struct query *q = store_query(b->m->state, "select key_digest from base_overlay where row is not null and "
-                                                   "key_digest > ?1 order by key_digest limit 1000");
+    arena_reset(&o->a);
+    o->rows = arena_zalloc(&o->a, OVERLAY_PAGE * sizeof(*o->rows));
+    o->n = o->at = 0;
+    query_blob(q, 1, o->after, o->after_len);
+    query_int(q, 2, OVERLAY_PAGE);
+    while (query_step(q) && o->n < OVERLAY_PAGE) {
+        struct cell key = query_get_blob(q, 0), blob = query_get_blob(q, 1);
+        struct overlay_row *r = &o->rows[o->n];
 
-        strbuf_reset(&keys);
-        query_blob(q, 1, after, after_len);
-        while (query_step(q)) {
-            struct cell k = query_get_blob(q, 0);
-
-            if (k.len == 16)
-                strbuf_add(&keys, k.ptr, 16);
+        if (key.len != sizeof(o->after)) {
+            damaged = true;
+            continue;
         }
-        rc = query_done(q, reterr);
-        for (size_t at = 0; at < keys.len && !rc; at += 16) {
-            struct digest key = delta_key_digest(keys.buf + at);
-            struct leaf_row leaf;
-            struct base_row r;
-            bool found = false;
-
-            arena_reset(&a);
-            rc = leaf_find(b->f, key, &a, &leaf, &found, reterr);
-            if (!rc && !found)
-                rc = baseline_row(b, key, &a, &r, reterr);
-            if (!rc && !found && !r.deleted)
-                rc = fn(arg, key, &r, reterr);
-        }
-        if (keys.len) {
-            memcpy(after, keys.buf + keys.len - 16, 16);
-            after_len = 16;
-        }
-    } while (!rc && keys.len == 16000);
-    strbuf_release(&keys);
-    arena_release(&a);
+        o->n++;
+        memcpy(o->after, key.ptr, key.len);
+        o->after_len = key.len;
+        r->key = delta_key_digest(key.ptr);
+        r->r.deleted = cell_absent(blob);
+        r->r.dv_id = cell_dup(&o->a, query_get_cell(q, 2));
+        if (r->r.deleted)
+            continue;
+        r->r.cells = arena_zalloc(&o->a, (cells + 1) * sizeof(*r->r.cells));
+        damaged |= !row_unpack(arena_dup(&o->a, blob.ptr, blob.len), blob.len, r->r.cells, cells);
+    }
+    o->more = o->n == OVERLAY_PAGE;
+    rc = query_done(q, reterr);
+    if (!rc && damaged)
+        rc = err_set(reterr, EC_STATE, "a row of the baseline of map '%s' is damaged", o->b->m->cfg->alias);
     return rc;
 }
 
-enum ec baseline_each(struct baseline *b,
-                      enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr),
-                      void *arg, struct err *reterr)
+/* NULL = no more. */
+static enum ec overlay_next(struct overlay *o, const struct overlay_row **ret, struct err *reterr)
 {
+    enum ec rc = o->at == o->n && o->more ? overlay_page(o, reterr) : EC_OK;
+
+    *ret = !rc && o->at < o->n ? &o->rows[o->at++] : NULL;
+    return rc;
+}
+
+static enum ec tell_leaf(struct baseline *b, const struct leaf_pair *p, struct arena *a, baseline_fn *fn, void *arg,
+                         struct err *reterr)
+{
+    struct base_row r = { 0 };
+    struct cell etag;
+
+    arena_reset(a);
+    r.cells = arena_zalloc(a, (b->m->b->n + 1) * sizeof(*r.cells));
+    memcpy(r.cells, p->a.cells, b->m->b->n * sizeof(*r.cells));
+    (void)dv_extra_split(p->a.extra, &r.dv_id, &etag);
+    return fn(arg, p->key, &r, reterr);
+}
+
+enum ec baseline_each(struct baseline *b, baseline_fn *fn, void *arg, struct err *reterr)
+{
+    struct overlay over = { .b = b, .more = true };
+    const struct overlay_row *o = NULL;
     struct leaf_walk *w = NULL;
+    struct leaf_pair p = { 0 };
     struct arena a = { 0 };
     bool more = true;
     enum ec rc = leaf_walk_new(b->f, NULL, false, &w, reterr);
 
-    while (!rc && more) {
-        struct leaf_pair p;
-        struct base_row r;
-
+    if (!rc)
         rc = leaf_walk_next(w, true, &p, &more, reterr);
-        if (rc || !more)
-            break;
-        arena_reset(&a);
-        rc = baseline_row(b, p.key, &a, &r, reterr); /* the overlay may know better */
-        if (!rc && !r.deleted)
-            rc = fn(arg, p.key, &r, reterr);
+    if (!rc)
+        rc = overlay_next(&over, &o, reterr);
+    while (!rc && (more || o)) {
+        int cmp = !more ? 1 : !o ? -1 : digest_cmp(p.key, o->key);
+
+        if (cmp < 0)
+            rc = tell_leaf(b, &p, &a, fn, arg, reterr);
+        else if (!o->r.deleted)
+            rc = fn(arg, o->key, &o->r, reterr);
+        if (!rc && cmp <= 0) /* the overlay knows better */
+            rc = leaf_walk_next(w, true, &p, &more, reterr);
+        if (!rc && cmp >= 0)
+            rc = overlay_next(&over, &o, reterr);
     }
     leaf_walk_free(w);
     arena_release(&a);
-    return rc ? rc : overlay_only(b, fn, arg, reterr);
+    arena_release(&over.a);
+    return rc;
 }
 
 struct missing {
     struct baseline *b;
     struct leaf_file *seen;
-    enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr);
+    baseline_fn *fn;
     void *arg;
 };
 
@@ -280,9 +317,7 @@ static enum ec unless_seen(void *arg, struct digest key, const struct base_row *
     return rc || found ? rc : m->fn(m->arg, key, row, reterr);
 }
 
-enum ec baseline_missing(struct baseline *b, struct leaf_file *seen,
-                         enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr),
-                         void *arg, struct err *reterr)
+enum ec baseline_missing(struct baseline *b, struct leaf_file *seen, baseline_fn *fn, void *arg, struct err *reterr)
 {
     struct missing m = { b, seen, fn, arg };
 

@@ -77,7 +77,7 @@ enum ec gate_take_base(struct map_ctx *m, struct err *reterr)
     if (!rc)
         rc = snapshot_latest(m, "dataverse", &a, &dv, reterr);
     /* What was written since belongs to the base: it is not put back to the same comparison. */
-    if (!rc && (!cursor || !file || strcmp(file, strrchr(dv.path, '/') + 1) != 0))
+    if (!rc && (!cursor || !file || !baseline_made_of(file, strrchr(dv.path, '/') + 1)))
         rc = baseline_set(m, &dv, reterr);
     if (!rc)
         rc = feed_fno(m, &counts, reterr);

@@ -153,6 +153,8 @@ static enum ec one_map(struct round *r, struct map_ctx *m, struct dict *d, bool 
     }
     if (!rc)
         rc = apply_pending(m, d, &how, &ret->a, reterr);
+    if (!rc && !r->dry_run)
+        rc = baseline_compact(m, reterr);
     progress_clear(&m->pair->app->out);
     ret->took_ms = clock_mono_ms() - began;
     r->changed += ret->fno.changed + ret->dv.changed + ret->fno.deleted + ret->dv.deleted;

@@ -447,19 +447,11 @@ static bool is_named(struct map_ctx *m, const char *file)
     return query_done(q, NULL) != EC_OK || yes; /* an error keeps the file */
 }
 
-enum ec snapshot_prune(struct map_ctx *m, int keep, struct err *reterr)
+void snapshot_sweep(struct map_ctx *m)
 {
-    struct query *q = store_query(
-        m->state,
-        "delete from snapshot where id in (select id from (select id, row_number() over (partition by side, "
-        "origin = 'csv' order by id desc) as n from snapshot) where n > ?1)");
     struct dirent *e;
-    DIR *d;
-    enum ec rc;
+    DIR *d = opendir(m->dir);
 
-    query_int(q, 1, keep);
-    rc = query_run(q, reterr);
-    d = rc ? NULL : opendir(m->dir);
     while (d && (e = readdir(d))) {
         size_t n = strlen(e->d_name);
         struct arena a = { 0 };
@@ -470,5 +462,19 @@ enum ec snapshot_prune(struct map_ctx *m, int keep, struct err *reterr)
     }
     if (d)
         closedir(d);
+}
+
+enum ec snapshot_prune(struct map_ctx *m, int keep, struct err *reterr)
+{
+    struct query *q = store_query(
+        m->state,
+        "delete from snapshot where id in (select id from (select id, row_number() over (partition by side, "
+        "origin = 'csv' order by id desc) as n from snapshot) where n > ?1)");
+    enum ec rc;
+
+    query_int(q, 1, keep);
+    rc = query_run(q, reterr);
+    if (!rc)
+        snapshot_sweep(m);
     return rc;
 }

@@ -50,6 +50,7 @@ enum ec snapshot_latest_any(struct map_ctx *m, const char *side, struct arena *a
                             struct err *reterr);
 /* Removes leaf files that neither snapshot, baseline nor load names, and snapshots beyond the `keep` newest per side. */
 enum ec snapshot_prune(struct map_ctx *m, int keep, struct err *reterr);
+void snapshot_sweep(struct map_ctx *m); /* those files alone */
 /* One row as it is now on either side, canonical; cells in `a`; NULL cells = not there. ret_etag/id for Dataverse. */
 struct live_row {
     struct cell *cells; /* NULL: not there, or outside of the map's filter or companies */

@@ -50,14 +50,19 @@ enum ec baseline_row(struct baseline *b, struct digest key, struct arena *a, str
 enum ec baseline_put(struct map_ctx *m, struct digest key, struct cell key_text, const struct cell *cells,
                      struct cell dv_id, struct err *reterr);
 
-/* Every row of the base that is not deleted. */
-enum ec baseline_each(struct baseline *b,
-                      enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr),
-                      void *arg, struct err *reterr);
+/* Every row of the base that is not deleted, in the order of the key digests; the function may write to the map's state. */
+typedef enum ec baseline_fn(void *arg, struct digest key, const struct base_row *row, struct err *reterr);
+enum ec baseline_each(struct baseline *b, baseline_fn *fn, void *arg, struct err *reterr);
 /* Those of them that the set of keys does not hold. */
-enum ec baseline_missing(struct baseline *b, struct leaf_file *seen,
-                         enum ec (*fn)(void *arg, struct digest key, const struct base_row *row, struct err *reterr),
-                         void *arg, struct err *reterr);
+enum ec baseline_missing(struct baseline *b, struct leaf_file *seen, baseline_fn *fn, void *arg, struct err *reterr);
+/*
+ * What changed since the base's file was made goes into a new file, once that is more than 5 % of its rows and at least [sync]
+ * compact_from: rows streamed into "snap-N-base-K.db", then one transaction names it and empties the overlay. Ended in between, the old
+ * file and the overlay are as they were. Needs the workspace's lock, and no open baseline of the caller's.
+ */
+enum ec baseline_compact(struct map_ctx *m, struct err *reterr);
+/* Is this file the base made of that snapshot, or what compaction made of it since? */
+bool baseline_made_of(const char *base_file, const char *snapshot_file);
 /* Feed positions: side dataverse (delta link) or fno (per company: the execution that set the position). NULL = none. */
 enum ec cursor_set(struct map_ctx *m, const char *side, const char *company, const char *value, struct err *reterr);
 enum ec cursor_get(struct map_ctx *m, const char *side, const char *company, struct arena *a, char **ret,

@@ -47,6 +47,7 @@
     X(command_begin) X(command_ended) \
     X(bulk_settle) X(bulk_settled) \
     X(scan_store) X(scan_stored) \
+    X(compact_store) X(compact_stored) \
     X(journal_close) X(journal_closed) \
     X(run_end) X(run_ended)
 /* clang-format on */

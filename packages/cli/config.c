@@ -321,6 +321,7 @@ static void set_defaults(struct config *c)
     c->sync_key_scan_ms = 3600000;
     c->sync_max_flips = 8;
     c->sync_batch_from = 200;
+    c->sync_compact_from = 1000;
     c->verdict_max_age_ms = INT64_C(24) * 3600000;
     c->max_waiting = 100;
     c->on_change_limit_ms = 60000;

@@ -96,6 +96,7 @@ struct config {
     int64_t sync_key_scan_ms; /* how often F&O's keys are read for deletions; 0 = never */
     int64_t sync_max_flips; /* a field written back and forth more often within the hour is halted */
     int64_t sync_batch_from; /* so many changes of one map at once go in batches */
+    int64_t sync_compact_from; /* so many changed rows, and 5 % of the base: the base is made anew */
     const char *sync_events; /* folder of data events; NULL = none */
     int64_t verdict_max_age_ms;
     int64_t max_waiting;

@@ -58,6 +58,7 @@ const struct key_def CONFIG_KEYS[] = {
     { "sync", "key_scan", KEY_DURATION, IN(config, sync_key_scan_ms), 0, 0, 30 * DAY_MS, NULL },
     { "sync", "max_flips", KEY_COUNT, IN(config, sync_max_flips), 0, 1, 1000000, NULL },
     { "sync", "batch_from", KEY_COUNT, IN(config, sync_batch_from), 0, 1, 1000000, NULL },
+    { "sync", "compact_from", KEY_COUNT, IN(config, sync_compact_from), 0, 1, 1000000000, NULL },
     { "sync", "events", KEY_PATH, IN(config, sync_events), 0, 0, 0, NULL },
     { "parity", "verdict_max_age", KEY_DURATION, IN(config, verdict_max_age_ms), 0, 1000, 366 * DAY_MS, NULL },
     { "parity", "max_waiting", KEY_COUNT, IN(config, max_waiting), 0, 0, INT64_MAX, NULL },

@@ -58,7 +58,7 @@ job_counters "$W/ref.counters"
 for c in $SENT; do echo "$c $(number "$c")"; done >"$W/ref.sent"
 stop_emulator
 steps=$(wc -l <"$W/trace.migrate") sync_steps=$(wc -l <"$W/trace.sync")
-sed -n '/define STEP_TABLE/,/^$/p' "$DMFSYNC_ROOT/packages/base/step.h" | grep -o 'X([a-z_]*)' | grep -v -e 'X(name)' -e 'X(retry_' -e 'X(journal_' -e 'X(control_' -e 'X(command_' -e 'X(bulk_settle' -e 'X(scan_' -e 'X(pairing_' | sed 's/X(//; s/)//' | sort -u >"$W/names"
+sed -n '/define STEP_TABLE/,/^$/p' "$DMFSYNC_ROOT/packages/base/step.h" | grep -o 'X([a-z_]*)' | grep -v -e 'X(name)' -e 'X(retry_' -e 'X(journal_' -e 'X(control_' -e 'X(command_' -e 'X(bulk_settle' -e 'X(scan_' -e 'X(compact_' -e 'X(pairing_' | sed 's/X(//; s/)//' | sort -u >"$W/names"
 cut -d' ' -f2 "$W/trace.migrate" "$W/trace.sync" | sort -u >"$W/reached"
 never=$(comm -23 "$W/names" "$W/reached" | tr '\n' ' ')
 # Those of retry are those of retry.sh, that of a load in another direction is pairings.sh's, those of a reconcile are those of reconcile_kill.sh.

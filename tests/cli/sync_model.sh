@@ -13,7 +13,7 @@ job_start "$W/e" --knob dv_limit_requests=0 --knob dv_limit_execution_ms=0
 cd "$W/e.ws" || exit 1
 run 10 "the job" migrate --execute
 printf 'master.telephone1 = dataverse\nmaster.CREDITRATING = dataverse\ndeletes = apply\nmax_delete = 100%%\n' >>dmfsync.ini
-sed 's/^poll_seconds = .*/&\nkey_scan = 1ms\nmax_flips = 1000000/' dmfsync.ini >ini && mv ini dmfsync.ini
+sed 's/^poll_seconds = .*/&\nkey_scan = 1ms\ncompact_from = 1\nmax_flips = 1000000/' dmfsync.ini >ini && mv ini dmfsync.ini
 run 0 "parity" parity customers
 run 0 "handoff" handoff customers --execute
 seeds=${DMFSYNC_MODEL_SEEDS:-1 $([ -n "${DMFSYNC_SOAK:-}" ] && echo 3000 || echo 16)}

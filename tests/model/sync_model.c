@@ -44,6 +44,8 @@ struct row {
 struct edit { /* the last one of a field on one side in this episode */
     int step; /* 0 = none */
     char value[VALUE];
+    char was
+        [VALUE]; /* what the field held at the last whole sync: polling sees the net of edits, so going back to it is none */
 };
 struct slot {
     char key[24];
@@ -59,6 +61,7 @@ static struct {
     uint64_t dice;
     struct slot s[SLOTS];
     int step, last_sync_step[64], n_syncs, serial;
+    int whole_step; /* of the last sync that ended well */
     char why[600];
     bool verbose;
     char old_link[4000];
@@ -226,6 +229,8 @@ static int do_sync(int kill_step)
 
     if (M.n_syncs < 64)
         M.last_sync_step[M.n_syncs++] = ++M.step;
+    if (!st || st == 14)
+        M.whole_step = M.step;
     say("  sync%s -> %d", kill_step ? " (killed)" : "", st);
     if (st && st != 14)
         (void)rename("model.err", "model.failed"); /* the last one that did not end well, for whoever looks */
@@ -293,8 +298,9 @@ static void new_value(int f, char ret[VALUE])
         snprintf(ret, VALUE, "%c%u", f == 3 ? 'R' : 'v', 1 + roll(f == 3 ? 9 : 10000));
 }
 
-static bool user_update(struct slot *s, int side, int f)
+static bool user_update(struct slot *s, int side, int f, const char *now)
 {
+    struct edit *e = &s->e[f][side];
     char value[VALUE];
 
     new_value(f, value);
@@ -305,8 +311,10 @@ static bool user_update(struct slot *s, int side, int f)
                             "\"values\":{\"%s\":\"%s\"}}",
               s->key, NAMES[f][side], value))
         return false;
-    s->e[f][side].step = ++M.step;
-    snprintf(s->e[f][side].value, VALUE, "%s", value);
+    if (!e->step || e->step < M.whole_step)
+        snprintf(e->was, VALUE, "%s", now);
+    e->step = ++M.step;
+    snprintf(e->value, VALUE, "%s", value);
     return true;
 }
 
@@ -394,8 +402,11 @@ static bool one_edit(void)
     r = read_row(s->key, side);
     if (!r.there)
         return what < 50 || user_create(s, side);
-    if (what < 84)
-        return user_update(s, side, (int)roll(FIELDS));
+    if (what < 84) {
+        int f = (int)roll(FIELDS);
+
+        return user_update(s, side, f, r.f[f]);
+    }
     if (what < 89)
         return user_delete(s, side);
     if (what < 92)
@@ -584,7 +595,7 @@ static bool check_last(const struct slot *s, int f, const struct row *now)
     else
         return fail("%s.%s: '%s' is the last edit of neither side ('%s', '%s')", s->key, NAMES[f][0], now->f[f],
                     x->value, y->value);
-    if (!strcmp(won->value, lost->value))
+    if (!strcmp(won->value, lost->value) || !strcmp(lost->value, lost->was))
         return true;
     for (int i = 0; i < M.n_syncs; i++)
         if (M.last_sync_step[i] > lost->step && M.last_sync_step[i] < won->step)
@@ -601,7 +612,7 @@ static bool episode(void)
     int64_t before;
     unsigned segments = 1 + roll(4);
 
-    M.step = M.n_syncs = 0;
+    M.step = M.n_syncs = M.whole_step = 0;
     for (int i = 0; i < SLOTS; i++) {
         M.s[i].odd = false;
         memset(M.s[i].e, 0, sizeof(M.s[i].e));
