@@ -5,6 +5,7 @@
 #include "data/csv.h"
 #include "data/json.h"
 #include "loader/lineage.h"
+#include "loader/public/wave.h"
 #include "loader/source_stream.h"
 
 #include <dirent.h>
@@ -124,8 +125,9 @@ static void choose_entities(const struct building *b, struct open_package *o)
     o->rows = arena_zalloc(&o->arena, n * sizeof(*o->rows));
     o->maps = arena_zalloc(&o->arena, n * sizeof(*o->maps));
     for (size_t i = 0; i < n; i++) {
-        if (b->together ? b->maps[i]->b->striped != (o->company[0] != 0) || (o->pass == 2 && !b->sources[i]->has_self)
-                        : i != b->map)
+        if (b->together
+                ? b->maps[i]->b->striped != (o->company[0] != 0) || (o->pass == 2 && !b->sources[i]->has_later)
+                : i != b->map)
             continue;
         package_form(b->sources[i], o->pass, o->company, &b->format, b->format_name, &o->arena, &o->forms[o->n]);
         e[o->n] = o->forms[o->n].entity;
@@ -187,7 +189,9 @@ static void note_package(struct building *b, const struct open_package *o, const
     k = &out->packages[out->n++];
     *k = (struct build_package){ .file = arena_dup(&out->arena, o->name, strlen(o->name)),
                                  .pass = o->pass,
-                                 .wave = b->together ? 1 : b->maps[b->map]->wave,
+                                 .wave = b->together    ? 1
+                                         : o->pass == 2 ? wave_of_second_pass(b->maps[b->map])
+                                                        : b->maps[b->map]->wave,
                                  .slice = o->slice,
                                  .rows = r->rows,
                                  .octets = r->octets,
@@ -324,7 +328,7 @@ static size_t unfit_lookup(const struct building *b, const struct source_row *r)
 {
     size_t i = 0;
 
-    while (i < b->src->n && !(b->src->fields[i].self && dmf_cell_refused(&b->format, r->values[i])))
+    while (i < b->src->n && !(b->src->fields[i].later && dmf_cell_refused(&b->format, r->values[i])))
         i++;
     return i;
 }

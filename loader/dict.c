@@ -339,6 +339,13 @@ enum ec dict_expect_self(struct dict *d, const struct binding *b, struct err *re
     return rc;
 }
 
+void dict_stale(struct dict *d, const struct dv_table *t)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (d->sets[i].t == t)
+            d->sets[i].loaded = false;
+}
+
 enum ec dict_add(struct dict *d, const struct dv_table *t, struct cell company, const struct cell *parts, size_t n,
                  struct cell id, struct err *reterr)
 {

@@ -94,12 +94,15 @@ static enum ec add_value(const struct binding *b, size_t i, const struct cell *c
     return EC_OK;
 }
 
-enum ec dvload_body(struct map_ctx *m, struct dict *d, const struct cell *cells, const bool *fields, bool create,
-                    bool with_self, struct strbuf *out, struct arena *scratch, struct err *reterr)
+/* *ret_late: a lookup of a cycle was left out, since the row that it names is not there yet. */
+static enum ec record_body(struct map_ctx *m, struct dict *d, const struct cell *cells, const bool *fields,
+                           bool create, bool with_self, struct strbuf *out, struct arena *scratch, bool *ret_late,
+                           struct err *reterr)
 {
     const struct binding *b = m->b;
     enum ec rc = EC_OK;
 
+    *ret_late = false;
     if (create && b->striped)
         rc = add_company(m, cells, out, reterr);
     for (size_t i = 0; i < b->n && !rc; i++) {
@@ -116,9 +119,21 @@ enum ec dvload_body(struct map_ctx *m, struct dict *d, const struct cell *cells,
 
             if (!l->self || with_self)
                 rc = add_lookup(d, b, l, cells, create, out, scratch, reterr);
+            if (rc == EC_NOTFOUND && l->later && !with_self) {
+                rc = EC_OK;
+                *ret_late = true;
+            }
         }
     }
     return rc;
+}
+
+enum ec dvload_body(struct map_ctx *m, struct dict *d, const struct cell *cells, const bool *fields, bool create,
+                    bool with_self, struct strbuf *out, struct arena *scratch, struct err *reterr)
+{
+    bool late;
+
+    return record_body(m, d, cells, fields, create, with_self, out, scratch, &late, reterr);
 }
 
 /* ---- many rows ---- */
@@ -126,6 +141,8 @@ enum ec dvload_body(struct map_ctx *m, struct dict *d, const struct cell *cells,
 struct flying { /* one row between next() and its result */
     struct flying *prev, *next;
     char *key, *body;
+    bool link; /* an update of nothing but lookups of the second pass */
+    uint64_t *counted; /* second pass: where the first one counted the row; NULL = nowhere */
 };
 struct waiting_exception {
     char *key, *state, *stage, *field, *message;
@@ -137,7 +154,8 @@ struct writing {
     const struct dvload *in;
     struct dvload_counts c;
     struct flying *flying; /* what has no result yet: freed here when there will be none */
-    bool self_pass;
+    bool second; /* pass */
+    bool late; /* the first pass left a lookup out */
     uint64_t done;
     struct arena scratch;
     struct waiting_exception *parked;
@@ -214,32 +232,91 @@ static bool known_exception(struct writing *w, struct cell key)
     return query_done(q, NULL) == EC_OK && found;
 }
 
-static bool wants_self(const struct writing *w, const struct dvload_row *r)
+/* Is this lookup to be written for the row at all? */
+static bool lookup_asked(const struct bound_lookup *l, const struct dvload_row *r)
 {
-    const struct binding *b = w->m->b;
-
-    for (size_t i = 0; i < b->n_lookups; i++) {
-        if (!b->lookups[i].self)
-            continue;
-        for (size_t k = 0; k < b->lookups[i].n; k++) {
-            int f = b->lookups[i].fields[k];
-
-            if (r->fields ? r->fields[f] : !cell_blank(r->cells[f]))
-                return true;
-        }
-    }
+    for (size_t k = 0; k < l->n; k++)
+        if (r->fields ? r->fields[l->fields[k]] : !cell_blank(r->cells[l->fields[k]]))
+            return true;
     return false;
 }
 
-static enum ec self_body(struct writing *w, const struct dvload_row *r, struct strbuf *body, struct err *reterr)
+static bool wants_second(const struct writing *w, const struct dvload_row *r)
+{
+    const struct binding *b = w->m->b;
+
+    for (size_t i = 0; i < b->n_lookups; i++)
+        if (b->lookups[i].later && lookup_asked(&b->lookups[i], r))
+            return true;
+    return false;
+}
+
+/* What the first pass wrote of a cycle's lookups is not written again; what it left out is named, or waits for the next turn. */
+static enum ec look_again(struct writing *w, const struct dvload_row *r, const struct bound_lookup *l,
+                          struct err *reterr)
+{
+    struct strbuf probe = STRBUF(0);
+    enum ec rc = add_lookup(w->d, w->m->b, l, r->cells, false, &probe, &w->scratch, reterr);
+
+    strbuf_release(&probe);
+    if (rc != EC_NOTFOUND || !w->in->more)
+        return rc;
+    w->c.waiting++;
+    return EC_OK;
+}
+
+static enum ec second_body(struct writing *w, const struct dvload_row *r, struct strbuf *body, struct err *reterr)
 {
     const struct binding *b = w->m->b;
     enum ec rc = EC_OK;
 
-    for (size_t i = 0; i < b->n_lookups && !rc; i++)
-        if (b->lookups[i].self && map_dir_to_dv(b->fields[b->lookups[i].fields[0]].dir))
-            rc = add_lookup(w->d, b, &b->lookups[i], r->cells, false, body, &w->scratch, reterr);
+    for (int of_cycles = 0; of_cycles < 2; of_cycles++)
+        for (size_t i = 0; i < b->n_lookups && !rc; i++) {
+            const struct bound_lookup *l = &b->lookups[i];
+
+            if (!l->later || l->self == of_cycles || !map_dir_to_dv(b->fields[l->fields[0]].dir) ||
+                !lookup_asked(l, r))
+                continue;
+            rc = l->self ? add_lookup(w->d, b, l, r->cells, false, body, &w->scratch, reterr)
+                         : look_again(w, r, l, reterr);
+        }
     return rc;
+}
+
+/* An update of nothing but what waits for a second pass. */
+static bool only_later(const struct writing *w, const struct dvload_row *r)
+{
+    const struct binding *b = w->m->b;
+
+    if (cell_absent(r->id) || !r->fields)
+        return false;
+    for (size_t i = 0; i < b->n; i++)
+        if (r->fields[i] && !b->fields[i].key &&
+            !(b->fields[i].kind == BOUND_LOOKUP && b->lookups[b->fields[i].lookup].later))
+            return false;
+    return true;
+}
+
+/* A row that was written and then lacks a lookup has one place in the sums: among those that are open, or refused. */
+static uint64_t *counted_in(struct writing *w, const struct dvload_row *r)
+{
+    if (!w->second || only_later(w, r))
+        return NULL;
+    return cell_absent(r->id) ? &w->c.created : &w->c.updated;
+}
+
+static void count_back(uint64_t *counted)
+{
+    if (counted && *counted)
+        --*counted;
+}
+
+static enum ec park_row(struct writing *w, const struct dvload_row *r, enum ec why, const struct err *e,
+                        struct err *reterr)
+{
+    count_back(counted_in(w, r));
+    w->c.back += w->in->again && only_later(w, r);
+    return park(w, r->key, why, e, reterr);
 }
 
 /* *ret_skip: nothing of this row goes out in this pass. */
@@ -248,15 +325,24 @@ static enum ec build(struct writing *w, const struct dvload_row *r, struct dv_bu
 {
     struct strbuf body = STRBUF(0);
     struct flying *f;
+    bool late = false;
     enum ec rc;
 
     *ret_skip = true;
-    if (w->self_pass && (!wants_self(w, r) || (w->c.refused + w->c.parked && known_exception(w, r->key))))
+    if (w->second && (!wants_second(w, r) || (w->c.refused + w->c.parked && known_exception(w, r->key))))
         return EC_OK;
-    rc = w->self_pass
-             ? self_body(w, r, &body, reterr)
-             : dvload_body(w->m, w->d, r->cells, r->fields, cell_absent(r->id), false, &body, &w->scratch, reterr);
-    if (rc || (!body.len && !cell_absent(r->id))) {
+    if (w->second) {
+        rc = second_body(w, r, &body, reterr);
+        if (rc == EC_NOTFOUND && body.len) { /* what is known of it goes all the same */
+            rc = park_row(w, r, rc, reterr, reterr);
+            *reterr = (struct err){ 0 };
+        }
+    } else {
+        rc = record_body(w->m, w->d, r->cells, r->fields, cell_absent(r->id), false, &body, &w->scratch, &late,
+                         reterr);
+        w->late = w->late || late;
+    }
+    if (rc || (!body.len && (w->second || !cell_absent(r->id)))) {
         strbuf_release(&body);
         return rc;
     }
@@ -266,7 +352,9 @@ static enum ec build(struct writing *w, const struct dvload_row *r, struct dv_bu
         f->next->prev = f;
     w->flying = f;
     f->key = xstrdup(cell_cstr(&w->scratch, r->key));
-    ret->create = !w->self_pass && cell_absent(r->id);
+    f->link = only_later(w, r) && w->in->again;
+    f->counted = counted_in(w, r);
+    ret->create = !w->second && cell_absent(r->id);
     if (cell_absent(r->id))
         dvload_id(w->m->b, dict_organization(w->d), r->key, ret->id);
     else
@@ -293,7 +381,7 @@ static bool next_row(void *ctx, struct dv_bulk_row *ret, struct err *reterr)
             return false;
         rc = build(w, &r, ret, &skip, &why);
         if (rc == EC_NOTFOUND || rc == EC_FORMAT) {
-            if (park(w, r.key, rc, &why, reterr))
+            if (park_row(w, &r, rc, &why, reterr))
                 return false;
             continue;
         }
@@ -321,7 +409,7 @@ static void land(struct writing *w, struct flying *f)
 
 static const char *stage_of(const struct writing *w)
 {
-    return w->self_pass ? "second_pass" : "write";
+    return w->second ? "second_pass" : "write";
 }
 
 static enum ec take_results(void *ctx, const struct dv_bulk_result *r, size_t n, struct err *reterr)
@@ -339,7 +427,8 @@ static enum ec take_results(void *ctx, const struct dv_bulk_result *r, size_t n,
         struct flying *f = (struct flying *)(uintptr_t)r[i].tag;
 
         if (r[i].outcome == DV_WRITTEN) {
-            *(w->self_pass ? &w->c.linked : r[i].created ? &w->c.created : &w->c.updated) += 1;
+            *(w->second || f->link ? &w->c.linked : r[i].created ? &w->c.created : &w->c.updated) += 1;
+            w->c.made = w->c.made || r[i].created;
         } else {
             const struct err *why = r[i].why;
 
@@ -348,6 +437,8 @@ static enum ec take_results(void *ctx, const struct dv_bulk_result *r, size_t n,
                                    why && why->service_code[0] ? why->service_code : NULL, why ? why->msg : "",
                                    reterr);
             *(r[i].outcome == DV_REFUSED ? &w->c.refused : &w->c.unknown) += 1;
+            count_back(f->counted);
+            w->c.back += f->link;
         }
         w->done++;
         land(w, f);
@@ -365,7 +456,7 @@ static void show(void *ctx)
 
     session_stats(dv_session(w->m->pair->app->dv), &st);
     progress_update(&w->m->pair->app->out, w->m->cfg->alias, w->phase, (int64_t)w->done,
-                    w->self_pass ? -1 : w->in->total, st.reason);
+                    w->second ? -1 : w->in->total, st.reason);
 }
 
 static enum ec one_pass(struct writing *w, struct err *reterr)
@@ -406,16 +497,18 @@ enum ec dvload_write(struct map_ctx *m, const struct run *run, struct dict *d, c
         rc = dict_load(d, m->b, false, reterr);
     if (!rc)
         rc = one_pass(&w, reterr);
-    if (!rc && self) {
+    if (!rc && (self || w.late)) {
         rc = dict_load_self(d, m->b, reterr);
         if (!rc)
             rc = in->rewind(in->ctx, reterr);
-        w.self_pass = true;
+        w.second = true;
         w.done = 0;
         w.phase = "second pass";
         if (!rc)
             rc = one_pass(&w, reterr);
     }
+    if (w.c.made)
+        dict_stale(d, m->b->table);
     arena_release(&w.scratch);
     free(w.parked);
     progress_clear(&m->pair->app->out);

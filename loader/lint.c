@@ -15,7 +15,7 @@
 struct slice {
     char company[16];
     int64_t no;
-    uint64_t first_row, last_row, first_offset, first_line, rows, self_rows, octets;
+    uint64_t first_row, last_row, first_offset, first_line, rows, later_rows, octets;
 };
 struct linting {
     struct map_ctx *m;
@@ -128,9 +128,9 @@ static enum ec close_slice(struct linting *l, struct slice *s, struct err *reter
         return EC_OK;
     s->no++;
     rc = plan_package(l, s, 1, reterr);
-    if (!rc && s->self_rows)
+    if (!rc && s->later_rows)
         rc = plan_package(l, s, 2, reterr);
-    s->rows = s->self_rows = s->octets = 0;
+    s->rows = s->later_rows = s->octets = 0;
     return rc;
 }
 
@@ -165,7 +165,7 @@ static enum ec good_row(struct linting *l, const struct source_row *r, struct ar
     }
     s->last_row = r->number;
     s->rows++;
-    s->self_rows += package_second_pass(l->src, r);
+    s->later_rows += package_second_pass(l->src, r);
     s->octets += weigh(l, r);
     return package_full(&l->m->pair->app->cfg, s->rows, s->octets) ? close_slice(l, s, reterr) : EC_OK;
 }

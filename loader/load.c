@@ -31,16 +31,27 @@ static enum ec advance(struct map_ctx *m, const struct run *run, const struct lo
     return rc ? rc : load_phase_set(m, run->id, "settled", reterr);
 }
 
-enum ec load_map(struct map_ctx *m, const struct run *run, struct load_counts *ret, struct err *reterr)
+static enum ec load_until(struct map_ctx *m, const struct run *run, const char *phase, struct load_counts *ret,
+                          struct err *reterr)
 {
     struct load_row l;
     enum ec rc = load_lint(m, run, reterr);
 
     while (!rc) {
         rc = load_row(m, run->id, &l, reterr);
-        if (rc || !strcmp(l.phase, "settled"))
+        if (rc || !strcmp(l.phase, "settled") || !strcmp(l.phase, phase))
             break;
         rc = advance(m, run, &l, reterr);
     }
     return rc ? rc : load_counts(m, run->id, ret, reterr);
+}
+
+enum ec load_first_pass(struct map_ctx *m, const struct run *run, struct load_counts *ret, struct err *reterr)
+{
+    return load_until(m, run, "second_pass", ret, reterr);
+}
+
+enum ec load_map(struct map_ctx *m, const struct run *run, struct load_counts *ret, struct err *reterr)
+{
+    return load_until(m, run, "settled", ret, reterr);
 }

@@ -5,7 +5,7 @@
 /* What came of one map. */
 struct load_outcome {
     struct load_counts c;
-    bool loaded;
+    bool half; /* its second pass waits for another map */
     const char *state; /* green | red | skipped | failed | waiting */
     const char *why; /* NULL = green */
 };
@@ -46,8 +46,7 @@ struct loading {
     struct run run;
     struct wave_rules rules;
     struct load_outcome *outcomes;
-    bool *red;
-    enum ec first; /* error of a map that --keep-going passed over */
+    bool *red, *in; /* in: its rows are in F&O, but for the second pass */
 };
 
 static enum ec note(struct loading *l, struct map_ctx *m, const char *state, struct err *reterr)
@@ -72,7 +71,8 @@ static enum ec one_map(struct loading *l, size_t i, struct err *reterr)
     rc = note(l, m, "working", reterr);
     if (rc)
         return rc;
-    rc = load_map(m, &l->run, &o->c, &why);
+    o->half = !o->half && wave_waits_for(l->p, m, l->in);
+    rc = o->half ? load_first_pass(m, &l->run, &o->c, &why) : load_map(m, &l->run, &o->c, &why);
     if (rc && wave_goes_on(&l->rules, rc)) {
         l->red[i] = true;
         o->state = "failed";
@@ -82,7 +82,7 @@ static enum ec one_map(struct loading *l, size_t i, struct err *reterr)
         if (why.hint[0])
             out_warn(&l->app->out, "%s: hint: %s", m->cfg->alias, why.hint);
         (void)load_counts(m, l->run.id, &o->c, NULL);
-        l->first = l->first ? l->first : rc;
+        o->half = false;
         return note(l, m, "red", reterr);
     }
     if (rc) {
@@ -90,13 +90,29 @@ static enum ec one_map(struct loading *l, size_t i, struct err *reterr)
             *reterr = why;
         return rc;
     }
-    o->loaded = true;
     o->why = wave_load_red(&l->rules, &o->c);
     o->state = o->why ? "red" : "green";
     l->red[i] = o->why != NULL;
+    l->in[i] = !l->red[i];
+    if (o->half)
+        return EC_OK;
     if (o->c.rejected || o->c.unknown || o->c.unsent)
         out_status(&l->app->out, EC_ROWS);
     return note(l, m, o->state, reterr);
+}
+
+/* The second pass of maps whose lookups close a cycle: what they refer to is in, or will not come in this run. */
+static enum ec second_pass(struct loading *l, size_t i, struct err *reterr)
+{
+    struct load_outcome *o = &l->outcomes[i];
+    const struct map_ctx *by = wave_waits_for(l->p, &l->p->maps[i], l->in);
+
+    if (!by)
+        return one_map(l, i, reterr);
+    o->state = "waiting";
+    o->why = arena_printf(&l->p->arena, "its second pass waits for '%s', which is not green", by->cfg->alias);
+    out_status(&l->app->out, EC_ROWS);
+    return note(l, &l->p->maps[i], "waiting", reterr);
 }
 
 static void show_all(struct loading *l)
@@ -121,7 +137,8 @@ static const char *end_state(const struct loading *l)
 {
     for (size_t i = 0; i < l->p->n; i++)
         if (l->outcomes[i].state &&
-            (!strcmp(l->outcomes[i].state, "skipped") || !strcmp(l->outcomes[i].state, "failed")))
+            (!strcmp(l->outcomes[i].state, "skipped") || !strcmp(l->outcomes[i].state, "failed") ||
+             !strcmp(l->outcomes[i].state, "waiting")))
             return "stopped";
     return "done";
 }
@@ -137,9 +154,15 @@ static enum ec run_load(struct app *app, struct pair *p, const struct wave_rules
         log_info("load", "continuing run %lld", (long long)l.run.id);
     l.outcomes = arena_zalloc(&p->arena, (p->n + 1) * sizeof(*l.outcomes));
     l.red = arena_zalloc(&p->arena, p->n + 1);
+    l.in = arena_zalloc(&p->arena, p->n + 1);
+    for (size_t i = 0; i < p->n; i++)
+        l.in[i] = !p->maps[i].cfg->source; /* nothing to wait for */
     for (size_t i = 0; i < p->n && !rc; i++)
         if (p->maps[i].selected && p->maps[i].cfg->source)
             rc = one_map(&l, i, reterr);
+    for (size_t i = 0; i < p->n && !rc; i++)
+        if (l.outcomes[i].half)
+            rc = second_pass(&l, i, reterr);
     show_all(&l);
     if (rc) {
         (void)run_end(app, &l.run, "stopped", NULL);

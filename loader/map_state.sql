@@ -17,7 +17,7 @@ create table load(                          -- one load of this map's source in 
 create table package(                       -- source rows first_row..last_row of one company, less exceptions and masks
   id             integer primary key,
   run_id         integer not null,
-  pass           integer not null,          -- 1 = all bound columns but self lookups, 2 = key and self lookups
+  pass           integer not null,          -- 1 = all bound columns but lookups of the same table and of a cycle, 2 = key and these
   company        text not null,             -- '' = shared entity
   slice          integer not null,
   first_row      integer not null,

@@ -115,7 +115,7 @@ void package_form(const struct source *s, int pass, const char *company, const s
     for (size_t i = 0; i < s->n; i++) {
         const struct source_field *sf = &s->fields[i];
 
-        if (pass == 1 ? sf->self : !sf->self && !sf->key)
+        if (pass == 1 ? sf->later : !sf->later && !sf->key)
             continue;
         columns[ret->n] = sf->column;
         ret->datetime[ret->n] = sf->f->type == FNO_UTCDATETIME;
@@ -213,8 +213,8 @@ bool package_full(const struct config *cfg, uint64_t rows, uint64_t octets)
 
 bool package_second_pass(const struct source *s, const struct source_row *r)
 {
-    for (size_t i = 0; i < s->n && s->has_self; i++)
-        if (s->fields[i].self && !cell_blank(r->values[i]))
+    for (size_t i = 0; i < s->n && s->has_later; i++)
+        if (s->fields[i].later && !cell_blank(r->values[i]))
             return true;
     return false;
 }

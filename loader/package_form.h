@@ -30,7 +30,7 @@ struct package_form {
     struct dmf_entity entity;
     struct dmf_package package; /* of that one entity */
 };
-/* Everything in `a`. pass 1: every bound column but self lookups; 2: the key and the self lookups. */
+/* Everything in `a`. pass 1: every bound column but those of the second pass; 2: the key and these. */
 void package_form(const struct source *s, int pass, const char *company, const struct dmf_format *f,
                   const char *format_name, struct arena *a, struct package_form *ret);
 /* Is a package of so many rows and octets of data full? */

@@ -173,6 +173,14 @@ static enum ec order_maps(struct pair *p, unsigned flags, struct err *reterr)
                 sorted[i].second_pass = p->deps.nodes[i].second_pass;
             }
     p->maps = sorted;
+    /* Lookups that would close a cycle are filled in the second pass, as those of the own table are. */
+    for (size_t i = 0; i < p->deps.n_edges; i++) {
+        const struct deps_edge *e = &p->deps.edges[i];
+
+        for (size_t k = 0; k < p->n && e->deferred; k++)
+            if (p->maps[k].b == e->from && e->lookup)
+                p->maps[k].b->lookups[e->lookup - e->from->lookups].later = true;
+    }
     return EC_OK;
 }
 
@@ -455,6 +463,15 @@ enum ec pair_open_to_write(struct app *app, unsigned flags, struct pair **ret, s
     return rc ? rc : pair_check_not_running(*ret, reterr);
 }
 
+/* Which lookups wait for the second pass follows from all maps of the workspace: packages that are planned go by it. */
+static void put_second_pass(const struct binding *b, const char *alias, struct strbuf *lines)
+{
+    for (size_t i = 0; i < b->n_lookups; i++)
+        if (b->lookups[i].later && !b->lookups[i].self)
+            strbuf_addf(lines, "map.%s.second_pass=" CELL_FMT "\n", alias,
+                        CELL_ARG(b->fields[b->lookups[i].fields[0]].name));
+}
+
 void pair_identity(const struct pair *p, struct strbuf *ret_lines, char ret[static 65])
 {
     struct sha256 *s = sha256_new();
@@ -466,6 +483,7 @@ void pair_identity(const struct pair *p, struct strbuf *ret_lines, char ret[stat
             continue;
         bind_hash(p->maps[i].b, hash);
         strbuf_addf(ret_lines, "map.%s=%s\n", p->maps[i].cfg->alias, hash);
+        put_second_pass(p->maps[i].b, p->maps[i].cfg->alias, ret_lines);
     }
     sha256_add(s, ret_lines->buf, ret_lines->len);
     sha256_hex(s, ret);

@@ -204,10 +204,10 @@ static enum ec close_group(struct retry_planning *g, struct retry_group *p, stru
     snprintf(like.company, sizeof(like.company), "%s", p->company);
     rc = package_plan_picked(g->m, &like, &p->pick, &id, reterr);
     like.pass = 2;
-    if (!rc && p->self_rows) /* of the same slice */
+    if (!rc && p->later_rows) /* of the same slice */
         rc = package_plan_picked(g->m, &like, &p->pick, &id, reterr);
     mask_release(&p->pick);
-    p->self_rows = p->octets = p->last_row = 0;
+    p->later_rows = p->octets = p->last_row = 0;
     return rc;
 }
 
@@ -234,7 +234,7 @@ enum ec retry_add(struct retry_planning *g, const struct source *s, const struct
     if (r->number > p->last_row)
         p->last_row = r->number;
     mask_add(&p->pick, r->number);
-    p->self_rows += package_second_pass(s, r);
+    p->later_rows += package_second_pass(s, r);
     p->octets += 2;
     for (size_t i = 0; i < s->n; i++) {
         p->octets += r->values[i].len + 1;

@@ -11,7 +11,7 @@
 struct retry_group {
     char company[16];
     struct mask pick;
-    uint64_t self_rows, octets;
+    uint64_t later_rows, octets;
     struct row_place first;
     uint64_t last_row;
 };

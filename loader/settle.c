@@ -245,7 +245,7 @@ struct reading_back {
     struct arena a;
 };
 
-/* Was this source row supplied as F&O has it now? Blank cells have no opinion; self lookups only count in their pass. */
+/* Was this source row supplied as F&O has it now? Blank cells have no opinion; lookups of the second pass only count in theirs. */
 static bool as_sent(const struct settling *s, const struct cell *source, const struct cell *fno)
 {
     const struct source *src = s->src;
@@ -255,7 +255,7 @@ static bool as_sent(const struct settling *s, const struct cell *source, const s
         size_t at = src->fields[i].bound >= 0 ? (size_t)src->fields[i].bound : extra++;
         const struct canon_rule *rule = src->fields[i].bound >= 0 ? &s->m->b->fields[at].rule : &src->fields[i].rule;
 
-        if (s->p->pass == 1 ? src->fields[i].self : !src->fields[i].self && !src->fields[i].key)
+        if (s->p->pass == 1 ? src->fields[i].later : !src->fields[i].later && !src->fields[i].key)
             continue;
         if (!cell_blank(source[at]) && !canon_equal(rule, source[at], fno[at], NULL))
             return false;

@@ -57,9 +57,9 @@ static void describe(struct source *s, struct source_field *sf, const struct fno
     sf->rule = rule_of(f);
     sf->bound = bound_index(b, f->staging);
     sf->key = sf->bound >= 0 ? b->fields[sf->bound].key : f->key;
-    sf->self = sf->bound >= 0 && b->fields[sf->bound].kind == BOUND_LOOKUP &&
-               b->lookups[b->fields[sf->bound].lookup].self && !sf->key;
-    s->has_self = s->has_self || sf->self;
+    sf->later = sf->bound >= 0 && b->fields[sf->bound].kind == BOUND_LOOKUP &&
+                b->lookups[b->fields[sf->bound].lookup].later && !sf->key;
+    s->has_later = s->has_later || sf->later;
 }
 
 static const char *setting_for(const struct config_pair *p, size_t n, struct cell header)

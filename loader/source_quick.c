@@ -660,7 +660,7 @@ bool source_quick_plain(struct source_quick *q, const struct source *s, const st
     ret->other_company = company->other;
     if (company->other)
         return true;
-    if (!bare_texts(q, row, s->has_self ? values : NULL, &left))
+    if (!bare_texts(q, row, s->has_later ? values : NULL, &left))
         return false;
     for (size_t k = 0; k < q->n_others; k++)
         if (!usual_value(q, q->others[k], row, &values[q->others[k]], &same) &&

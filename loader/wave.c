@@ -52,6 +52,36 @@ const struct map_ctx *wave_blocked_by(const struct pair *p, const struct map_ctx
     return NULL;
 }
 
+const struct map_ctx *wave_waits_for(const struct pair *p, const struct map_ctx *m, const bool *done)
+{
+    for (size_t k = 0; k < p->deps.n_edges; k++) {
+        const struct deps_edge *e = &p->deps.edges[k];
+
+        for (size_t i = 0; i < p->n && e->from == m->b && e->deferred; i++)
+            if (p->maps[i].b == e->to && p->maps[i].selected && !(done && done[i]))
+                return &p->maps[i];
+    }
+    return NULL;
+}
+
+int wave_of_second_pass(const struct map_ctx *m)
+{
+    int wave = m->wave;
+
+    for (size_t i = 0; i < m->pair->n; i++) {
+        bool wanted = false;
+
+        for (size_t k = 0; k < m->pair->deps.n_edges; k++) {
+            const struct deps_edge *e = &m->pair->deps.edges[k];
+
+            wanted = wanted || (e->deferred && e->from == m->b && e->to == m->pair->maps[i].b);
+        }
+        if (wanted && m->pair->maps[i].wave > wave)
+            wave = m->pair->maps[i].wave;
+    }
+    return wave;
+}
+
 bool wave_goes_on(const struct wave_rules *w, enum ec rc)
 {
     switch (rc) {

@@ -38,13 +38,16 @@ static enum ec fno_body(struct applying *p, struct item *it, struct err *reterr)
     return EC_OK;
 }
 
-/* Self lookups of a row that is about to be made: they may point at the row itself, so they are written after it. */
+/*
+ * Self lookups of a row that is about to be made, and those of a cycle: they may point at the row itself, or at one that waits for
+ * it, so they are written after it.
+ */
 static bool self_fields(const struct binding *b, const struct merge_out *o, bool *ret_fields)
 {
     bool any = false;
 
     for (size_t i = 0; i < b->n; i++)
-        if (b->fields[i].kind == BOUND_LOOKUP && b->lookups[b->fields[i].lookup].self &&
+        if (b->fields[i].kind == BOUND_LOOKUP && b->lookups[b->fields[i].lookup].later &&
             map_dir_to_dv(b->fields[i].dir) && !cell_blank(o->merged[i]))
             any = ret_fields[i] = true;
     return any;

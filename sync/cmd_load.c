@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "sync/pairing.h"
 #include "sync/sync_commands.h"
+#include "sync/turns.h"
 
 static const char *const SIDES[] = { "F&O", "Dataverse", "F&O and Dataverse" };
 static const char *const GIVEN[] = { "source files", "F&O", "Dataverse" };
@@ -34,6 +35,8 @@ static void show(struct app *app, struct table *t, struct json *list, struct map
                    { "left_alone", c->left_alone + c->skipped + c->fno.excluded },
                    { "open", open_rows(c) } };
 
+    if (refused(c) || open_rows(c))
+        out_status(&app->out, EC_ROWS);
     table_cell(t, "%d", m->wave);
     table_cell(t, "%s", m->cfg->alias);
     out_str(&app->out, o, "map", m->cfg->alias);
@@ -44,29 +47,55 @@ static void show(struct app *app, struct table *t, struct json *list, struct map
     }
 }
 
-static enum ec each_map(struct app *app, struct pair *p, struct dict *d, const struct run *run, struct pairing how,
-                        struct table *t, struct json *list, struct err *reterr)
+struct work {
+    struct app *app;
+    struct pair *p;
+    struct dict *d;
+    const struct run *run;
+    struct pairing how;
+    struct turns turns;
+    struct pairing_counts *counts;
+    bool *done;
+};
+
+/* A map whose rows may follow in a later turn is not done yet: a run that is cut off goes on with its phase. */
+static enum ec one_turn(struct work *w, size_t i, struct err *reterr)
 {
+    struct map_ctx *m = &w->p->maps[i];
+    struct pairing_turn turn = { .more = turns_more(&w->turns, i), .again = !turns_first(&w->turns, i) };
+    struct dvload_counts c;
+    char state[16], phase[24];
+    enum ec rc = run_map_get(w->app, w->run, m->cfg->alias, state, phase, reterr);
+
+    if (!rc && strcmp(state, "working") != 0)
+        rc = run_map_set(w->app, w->run, m->cfg->alias, m->wave, "working", "read", NULL, reterr);
+    if (!rc)
+        rc = pairing_load(m, w->d, w->run, w->how, turn, &w->counts[i], reterr);
+    if (rc)
+        return rc;
+    w->done[i] = true;
+    c = w->counts[i].dataverse.written;
+    c.waiting += turn.more && w->how.to != LOAD_TO_DATAVERSE; /* F&O's second pass */
+    turns_note(&w->turns, i, &c);
+    return c.waiting ? EC_OK : run_map_set(w->app, w->run, m->cfg->alias, m->wave, "done", "read", NULL, reterr);
+}
+
+static enum ec each_map(struct work *w, struct err *reterr)
+{
+    bool moved = true;
     enum ec rc = EC_OK;
 
-    for (size_t i = 0; i < p->n && !rc; i++) {
-        struct map_ctx *m = &p->maps[i];
-        struct pairing_counts c = { 0 };
-        char state[16], phase[24];
-
-        if (!m->selected || (how.from == LOAD_FROM_CSV && !m->cfg->source))
-            continue;
-        rc = run_map_get(app, run, m->cfg->alias, state, phase, reterr);
-        if (!rc && strcmp(state, "working") != 0)
-            rc = run_map_set(app, run, m->cfg->alias, m->wave, "working", "read", NULL, reterr);
-        if (!rc)
-            rc = pairing_load(m, d, run, how, &c, reterr);
-        if (rc)
-            break;
-        show(app, t, list, m, &c);
-        if (refused(&c) || open_rows(&c))
-            out_status(&app->out, EC_ROWS);
-        rc = run_map_set(app, run, m->cfg->alias, m->wave, "done", "read", NULL, reterr);
+    for (size_t i = 0; i < w->p->n && !rc; i++)
+        if (w->p->maps[i].selected && (w->how.from != LOAD_FROM_CSV || w->p->maps[i].cfg->source))
+            rc = one_turn(w, i, reterr);
+    while (moved && !rc) {
+        moved = false;
+        for (size_t i = 0; i < w->p->n && !rc; i++)
+            if (w->done[i] && turns_due(&w->turns, i)) {
+                log_info("load", "%s: once more, for the rows that wait for others", w->p->maps[i].cfg->alias);
+                moved = true;
+                rc = one_turn(w, i, reterr);
+            }
     }
     return rc;
 }
@@ -76,23 +105,28 @@ static enum ec run_pairing(struct app *app, struct pair *p, struct pairing how, 
     static const char *const HEADERS[] = { "wave",    "map",   "rows",    "in F&O",     "created",
                                            "updated", "equal", "refused", "left alone", "open" };
     struct json *list = out_array(&app->out, NULL, "maps");
-    struct table *t = NULL;
-    struct dict *d = NULL;
+    struct table *t;
     struct run run;
+    struct work w = { .app = app, .p = p, .run = &run, .how = how };
     enum ec rc;
 
+    w.counts = arena_zalloc(&p->arena, (p->n + 1) * sizeof(*w.counts));
+    w.done = arena_zalloc(&p->arena, p->n + 1);
+    turns_init(&w.turns, p, &p->arena);
     rc = run_begin(p, pairing_kind(how), &run, reterr);
     if (rc)
         return rc;
     if (run.continued)
         log_info("load", "continuing run %lld", (long long)run.id);
-    rc = dict_open(p, &d, reterr);
-    if (!rc) {
-        t = table_new(&app->out, HEADERS, COUNT(HEADERS), "rlrrrrrrrr");
-        rc = each_map(app, p, d, &run, how, t, list, reterr);
-        table_print(t);
-    }
-    dict_close(d);
+    rc = dict_open(p, &w.d, reterr);
+    if (!rc)
+        rc = each_map(&w, reterr);
+    t = table_new(&app->out, HEADERS, COUNT(HEADERS), "rlrrrrrrrr");
+    for (size_t i = 0; i < p->n; i++)
+        if (w.done[i])
+            show(app, t, list, &p->maps[i], &w.counts[i]);
+    table_print(t);
+    dict_close(w.d);
     if (rc) {
         (void)run_end(app, &run, "stopped", NULL);
         return rc;

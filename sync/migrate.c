@@ -5,6 +5,7 @@
 #include "base/step.h"
 #include "sync/companies.h"
 #include "sync/feed.h"
+#include "sync/turns.h"
 
 #include <stdio.h>
 
@@ -14,6 +15,9 @@ struct migrating {
     const struct wave_rules *rules;
     struct dict *d;
     struct arena *a;
+    struct map_outcome *outcomes;
+    struct turns turns;
+    bool *red, *done; /* per map; done: its rows are there, and may be referred to */
 };
 
 static enum ec note(struct migrating *g, struct map_ctx *m, const char *state, const char *phase,
@@ -129,34 +133,66 @@ static enum ec changed_cell(void *arg, const struct proof_cell *c, struct err *r
     return EC_OK;
 }
 
-static enum ec one_map(struct migrating *g, struct map_ctx *m, struct map_outcome *o, struct err *reterr)
+/*
+ * A map whose lookups close a cycle: its rows are there, so that the map which they name can come. No verdict yet; a map that has
+ * something else wrong than these lookups is as red as any.
+ */
+static enum ec half_way(struct migrating *g, size_t i, struct map_outcome *o, struct err *reterr)
 {
+    struct map_ctx *m = &g->p->maps[i];
+
+    judge(g, m, o);
+    o->half = o->green ||
+              (!o->repair.written.parked && !o->repair.written.unknown && !o->repair.written.refused &&
+               !o->repair.refused_existing && !o->load.unsent && !o->load.parked && !o->load.unknown &&
+               o->diff.all.keys - o->diff.all.equal <= o->repair.written.waiting &&
+               !wave_too_many(g->rules, o->load.rejected, m->cfg->source ? o->load.rows : o->diff.all.fno_rows));
+    o->green = o->compared = false;
+    if (!o->half) {
+        o->compared = true;
+        return note(g, m, "red", "done", o, reterr);
+    }
+    o->why = NULL;
+    log_info("migrate", "%s: lookups that close a cycle follow when the map that they name is there", m->cfg->alias);
+    return note(g, m, "working", "cycle", o, reterr);
+}
+
+static enum ec one_map(struct migrating *g, size_t i, struct map_outcome *o, struct err *reterr)
+{
+    struct map_ctx *m = &g->p->maps[i];
     struct snapshot fno, dv;
     char state[16], phase[24];
     int64_t verdict_id = 0;
+    struct repair_scope scope = { .more = turns_more(&g->turns, i) && wave_waits_for(g->p, m, g->done),
+                                  .again = !turns_first(&g->turns, i) };
     bool have_fno;
     enum ec rc = run_map_get(g->p->app, g->run, m->cfg->alias, state, phase, reterr);
 
     if (rc)
         return rc;
     have_fno = !strcmp(phase, "compare");
+    if (!strcmp(phase, "cycle") && scope.more) { /* a run that goes on: what waits for others is all that is left */
+        o->half = true;
+        return EC_OK;
+    }
+    *o = (struct map_outcome){ 0 };
     STEP(wave_begin);
     if (!have_fno)
         rc = note(g, m, "working", "load", o, reterr);
     STEP(wave_begun);
     if (!rc && m->cfg->source) {
-        rc = load_map(m, g->run, &o->load, reterr);
+        rc = scope.more ? load_first_pass(m, g->run, &o->load, reterr) : load_map(m, g->run, &o->load, reterr);
         o->loaded = !rc;
     }
     /* F&O fills in defaults, so its rows, not the file's, are what Dataverse gets. */
     if (!rc)
         rc = have_fno ? snapshot_latest(m, "fno", g->a, &fno, reterr) : read_fno(g, m, &fno, reterr);
-    if (!rc && m->cfg->source)
+    if (!rc && m->cfg->source && !scope.more)
         rc = proof_source(m, g->run->id, &fno, changed_cell, m, &o->proof, reterr);
     if (!rc)
         rc = compare(g, m, &fno, &dv, o, reterr);
     if (!rc && something_to_write(o) && companies_may_write(m)) {
-        rc = repair_dataverse(m, g->run, g->d, NULL, &o->repair, reterr);
+        rc = repair_dataverse(m, g->run, g->d, &scope, &o->repair, reterr);
         /* A run that goes on may have nothing left to write but self lookups. */
         if (!rc && (o->repair.written.created || o->repair.written.updated || o->repair.written.linked))
             rc = compare(g, m, &fno, &dv, o, reterr);
@@ -168,6 +204,9 @@ static enum ec one_map(struct migrating *g, struct map_ctx *m, struct map_outcom
     o->compared = true;
     o->load.defaulted = o->proof.defaulted_rows;
     o->load.changed = o->proof.changed_rows;
+    turns_note(&g->turns, i, &o->repair.written);
+    if (scope.more)
+        return half_way(g, i, o, reterr);
     judge(g, m, o);
     clock_format_utc(clock_utc_ms(), o->checked_at);
     rc = verdict_store(m, g->run->id, o->verdict, &o->diff, &verdict_id, reterr);
@@ -206,9 +245,9 @@ static enum ec recall(struct migrating *g, struct map_ctx *m, struct map_outcome
 }
 
 /* Skips the map when one that it depends on is not green. */
-static bool blocked(struct migrating *g, size_t i, const bool *red, struct map_outcome *o)
+static bool blocked(struct migrating *g, size_t i, struct map_outcome *o)
 {
-    const struct map_ctx *by = wave_blocked_by(g->p, &g->p->maps[i], red);
+    const struct map_ctx *by = wave_blocked_by(g->p, &g->p->maps[i], g->red);
 
     if (!by)
         return false;
@@ -237,40 +276,88 @@ static enum ec pass_over(struct migrating *g, struct map_ctx *m, struct map_outc
     return EC_OK;
 }
 
-static enum ec next_map(struct migrating *g, size_t i, const bool *red, struct map_outcome *o, struct err *reterr)
+static enum ec next_map(struct migrating *g, size_t i, struct err *reterr)
 {
     struct map_ctx *m = &g->p->maps[i];
+    struct map_outcome *o = &g->outcomes[i];
     char state[16], phase[24];
     struct err why = { 0 };
     enum ec rc;
 
-    if (blocked(g, i, red, o))
+    if (blocked(g, i, o))
         return note(g, m, "skipped", "done", o, reterr);
     rc = run_map_get(g->p->app, g->run, m->cfg->alias, state, phase, reterr);
     if (rc)
         return rc;
     if (!strcmp(state, "green"))
         return recall(g, m, o, reterr);
-    log_info("migrate", "wave %d: %s", m->wave, m->cfg->alias);
-    rc = one_map(g, m, o, &why);
+    log_info("migrate", "wave %d: %s%s", m->wave, m->cfg->alias, turns_first(&g->turns, i) ? "" : ", once more");
+    rc = one_map(g, i, o, &why);
     return rc ? pass_over(g, m, o, rc, &why, reterr) : EC_OK;
+}
+
+static enum ec turn(struct migrating *g, size_t i, struct err *reterr)
+{
+    struct map_outcome *o = &g->outcomes[i];
+    enum ec rc;
+
+    o->skipped = false;
+    rc = next_map(g, i, reterr);
+    g->red[i] = !o->green && !o->half;
+    g->done[i] = !g->red[i];
+    return rc;
+}
+
+/* Is this map to be tried (again)? One that was skipped when what stopped it is green; one that waits when what it waits for is in. */
+static bool due(const struct migrating *g, size_t i)
+{
+    const struct map_ctx *m = &g->p->maps[i];
+    const struct map_outcome *o = &g->outcomes[i];
+
+    if (!m->selected || o->green || o->failed)
+        return false;
+    if (o->skipped)
+        return !wave_blocked_by(g->p, m, g->red);
+    if (o->half)
+        return !wave_waits_for(g->p, m, g->done);
+    return turns_due(&g->turns, i);
+}
+
+static void tell_waiting(struct migrating *g)
+{
+    for (size_t i = 0; i < g->p->n; i++) {
+        const struct map_ctx *by = wave_waits_for(g->p, &g->p->maps[i], g->done);
+
+        if (g->outcomes[i].half && by)
+            g->outcomes[i].why =
+                arena_printf(g->a, "lookups that close a cycle wait for '%s', which is not green", by->cfg->alias);
+    }
 }
 
 enum ec migrate_all(struct pair *p, const struct run *run, const struct wave_rules *rules, struct arena *a,
                     struct map_outcome *outcomes, struct err *reterr)
 {
-    struct migrating g = { .p = p, .run = run, .rules = rules, .a = a };
-    bool *red = arena_zalloc(a, p->n + 1);
+    struct migrating g = { .p = p, .run = run, .rules = rules, .a = a, .outcomes = outcomes };
+    bool moved = true;
     enum ec rc = pair_companies(p, reterr);
 
+    g.red = arena_zalloc(a, p->n + 1);
+    g.done = arena_zalloc(a, p->n + 1);
+    turns_init(&g.turns, p, a);
     if (!rc)
         rc = dict_open(p, &g.d, reterr);
-    for (size_t i = 0; i < p->n && !rc; i++) {
-        if (!p->maps[i].selected)
-            continue;
-        rc = next_map(&g, i, red, &outcomes[i], reterr);
-        red[i] = !outcomes[i].green;
+    for (size_t i = 0; i < p->n && !rc; i++)
+        if (p->maps[i].selected)
+            rc = turn(&g, i, reterr);
+    while (moved && !rc) {
+        moved = false;
+        for (size_t i = 0; i < p->n && !rc; i++)
+            if (due(&g, i)) {
+                moved = true;
+                rc = turn(&g, i, reterr);
+            }
     }
+    tell_waiting(&g);
     dict_close(g.d);
     return rc;
 }

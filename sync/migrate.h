@@ -15,6 +15,7 @@ struct map_outcome {
     enum verdict_word verdict;
     char checked_at[32];
     bool loaded, compared, green, skipped, was_green, failed;
+    bool half; /* its rows are there and agree, but for lookups of a cycle, which wait for another map */
     const char *why; /* one phrase when it is not green */
 };
 /* With keep_going an error of one map is told and kept in its outcome (failed); the maps that depend on it are skipped. */

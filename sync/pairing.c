@@ -83,6 +83,13 @@ static void count_lint(const struct load_counts *l, struct pairing_counts *c)
     c->fno.excluded = l->excluded;
 }
 
+/* The second pass into F&O is sent when what it refers to is there. */
+static enum ec into_fno(struct map_ctx *m, const struct run *run, struct pairing_turn turn, struct load_counts *ret,
+                        struct err *reterr)
+{
+    return turn.more ? load_first_pass(m, run, ret, reterr) : load_map(m, run, ret, reterr);
+}
+
 static enum ec write_dataverse(struct map_ctx *m, struct dict *d, const struct run *run, const struct snapshot *given,
                                const struct repair_scope *scope, struct arena *a, struct pairing_counts *c,
                                struct err *reterr)
@@ -108,8 +115,8 @@ static enum ec write_dataverse(struct map_ctx *m, struct dict *d, const struct r
 
 /* ---- towards F&O ---- */
 
-static enum ec write_fno(struct map_ctx *m, struct dict *d, const struct run *run, struct arena *a,
-                         struct pairing_counts *c, struct err *reterr)
+static enum ec write_fno(struct map_ctx *m, struct dict *d, const struct run *run, struct pairing_turn turn,
+                         struct arena *a, struct pairing_counts *c, struct err *reterr)
 {
     const struct config_map *was = m->cfg;
     struct config_map given;
@@ -144,7 +151,7 @@ static enum ec write_fno(struct map_ctx *m, struct dict *d, const struct run *ru
     given.enum_labels = false;
     given.n_columns = given.n_consts = given.n_ignore = 0;
     m->cfg = &given;
-    rc = load_map(m, run, &c->fno, reterr);
+    rc = into_fno(m, run, turn, &c->fno, reterr);
     m->cfg = was;
     return rc;
 }
@@ -184,14 +191,59 @@ static enum ec note_load(struct map_ctx *m, struct err *reterr)
     return query_run(q, reterr);
 }
 
+/* F&O's rows as this run read them, or read now. */
+static enum ec fno_rows(struct map_ctx *m, struct pairing_turn turn, struct arena *a, struct snapshot *ret,
+                        struct err *reterr)
+{
+    return turn.again ? snapshot_latest(m, "fno", a, ret, reterr)
+                      : snapshot_fno(m, feed_by_export(m) ? FROM_PACKAGE : FROM_ODATA, false, a, ret, reterr);
+}
+
+static enum ec file_rows(struct map_ctx *m, const struct run *run, struct pairing p, struct pairing_turn turn,
+                         struct arena *a, struct snapshot *given, struct repair_scope *scope,
+                         struct pairing_counts *c, struct err *reterr)
+{
+    struct load_counts lint;
+    enum ec rc = source_rows(m, run, a, given, scope, reterr);
+
+    if (!rc)
+        rc = load_counts(m, run->id, &lint, reterr);
+    if (!rc)
+        count_lint(&lint, c);
+    if (!rc && p.to == LOAD_TO_BOTH) {
+        rc = into_fno(m, run, turn, &c->fno, reterr);
+        c->to_fno = !rc;
+        scope->refused_run = run->id;
+    }
+    return rc;
+}
+
+/* What a further turn of the same rows adds: each row stays in one place of the sums. */
+static void add_turn(const struct pairing_counts *before, struct pairing_counts *c)
+{
+    struct dvload_counts *now = &c->dataverse.written;
+    const struct dvload_counts *was = &before->dataverse.written;
+    uint64_t created = was->created + now->created, updated = was->updated + now->updated;
+    uint64_t back = now->back < created ? now->back : created;
+
+    now->created = created - back;
+    back = now->back - back;
+    now->updated = updated - (back < updated ? back : updated);
+    now->linked += was->linked;
+    now->calls += was->calls;
+    c->rows = before->rows;
+    c->equal = before->equal;
+    c->left_alone = before->left_alone;
+    c->skipped = before->skipped;
+}
+
 enum ec pairing_load(struct map_ctx *m, struct dict *d, const struct run *run, struct pairing p,
-                     struct pairing_counts *ret, struct err *reterr)
+                     struct pairing_turn turn, struct pairing_counts *counts, struct err *reterr)
 {
     struct pairing_counts c = { 0 };
     struct arena a = { 0 };
     struct snapshot given;
-    struct repair_scope scope = { 0 };
-    struct load_counts lint;
+    struct repair_scope scope = { .more = turn.more, .again = turn.again };
     enum ec rc = shut_gate(m, run, reterr);
 
     if (!rc)
@@ -199,30 +251,23 @@ enum ec pairing_load(struct map_ctx *m, struct dict *d, const struct run *run, s
     if (rc)
         goto out;
     if (p.from == LOAD_FROM_DATAVERSE) {
-        rc = write_fno(m, d, run, &a, &c, reterr);
+        rc = write_fno(m, d, run, turn, &a, &c, reterr);
         goto out;
     }
     if (p.from == LOAD_FROM_FNO) {
-        rc = snapshot_fno(m, feed_by_export(m) ? FROM_PACKAGE : FROM_ODATA, false, &a, &given, reterr);
+        rc = fno_rows(m, turn, &a, &given, reterr);
         if (!rc)
             c.rows = given.rows;
     } else {
-        rc = source_rows(m, run, &a, &given, &scope, reterr);
-        if (!rc)
-            rc = load_counts(m, run->id, &lint, reterr);
-        if (!rc)
-            count_lint(&lint, &c);
-        if (!rc && p.to == LOAD_TO_BOTH) {
-            rc = load_map(m, run, &c.fno, reterr);
-            c.to_fno = !rc;
-            scope.refused_run = run->id;
-        }
+        rc = file_rows(m, run, p, turn, &a, &given, &scope, &c, reterr);
     }
     if (!rc)
         rc = write_dataverse(m, d, run, &given, &scope, &a, &c, reterr);
 out:
+    if (!rc && turn.again)
+        add_turn(counts, &c);
     if (!rc)
-        *ret = c;
+        *counts = c;
     arena_release(&a);
     return rc;
 }

@@ -33,9 +33,15 @@ struct pairing_counts {
     struct repair_counts dataverse;
     bool to_fno, to_dataverse;
 };
-/* One map; continues where an unfinished run was cut off. */
+/*
+ * One map; continues where an unfinished run was cut off. more: this run comes to the map again when the maps are written that a
+ * cycle leads to, and lookups of the cycle may wait for that; again: it is here again, and `counts` are those of the turns before.
+ */
+struct pairing_turn {
+    bool more, again;
+};
 enum ec pairing_load(struct map_ctx *m, struct dict *d, const struct run *run, struct pairing p,
-                     struct pairing_counts *ret, struct err *reterr);
+                     struct pairing_turn turn, struct pairing_counts *counts, struct err *reterr);
 
 /*
  * Rows of the stored delta that Dataverse has and F&O lacks, or holds otherwise in a field that flows to F&O, as a source file of

@@ -195,7 +195,12 @@ enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *
                            .scope = scope,
                            .first = true,
                            .policy = m->cfg->has_existing ? m->cfg->existing : m->pair->app->cfg.existing };
-    struct dvload in = { .next = next_row, .rewind = rewind_rows, .ctx = &p, .total = -1 };
+    struct dvload in = { .next = next_row,
+                         .rewind = rewind_rows,
+                         .ctx = &p,
+                         .total = -1,
+                         .more = scope && scope->more,
+                         .again = scope && scope->again };
     struct query *q =
         store_query(m->state, "select count(*) from delta where class in ('only_fno', 'differ') and fno is not null");
     enum ec rc;

@@ -21,6 +21,7 @@ struct repair_scope {
         *fields; /* per bound field: whether the rows given have it at all (blanks are not written); NULL = all */
     bool master_only; /* rows are created only on the side that is not the map's master */
     int64_t refused_run; /* rows with an exception of this run on F&O's side are left out; 0 = none are */
+    bool more, again; /* turns of one run; as in struct dvload */
 };
 enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *d, const struct repair_scope *scope,
                          struct repair_counts *ret, struct err *reterr);

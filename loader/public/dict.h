@@ -31,6 +31,8 @@ enum ec dict_load_self(struct dict *d, const struct binding *b, struct err *rete
 enum ec dict_expect_self(struct dict *d, const struct binding *b, struct err *reterr);
 /* Loads the target tables of a binding's lookups that are not loaded yet; `fresh` reads them again. Self lookups are left out. */
 enum ec dict_load(struct dict *d, const struct binding *b, bool fresh, struct err *reterr);
+/* Rows were made in this table: who looks it up next reads it again (what is known of it stays). */
+void dict_stale(struct dict *d, const struct dv_table *t);
 enum ec dict_add(struct dict *d, const struct dv_table *t, struct cell company, const struct cell *parts, size_t n,
                  struct cell id, struct err *reterr);
 /*

@@ -21,6 +21,11 @@ struct load_counts { /* places of source rows on the F&O side; they sum to `rows
 enum ec load_lint(struct map_ctx *m, const struct run *run, struct err *reterr);
 /* Lint, existing-row check, both passes, settled. The map needs a source. */
 enum ec load_map(struct map_ctx *m, const struct run *run, struct load_counts *ret, struct err *reterr);
+/*
+ * The same, but what is left for the second pass is not sent: the rows that it refers to are of a map that comes later (a cycle;
+ * wave_waits_for() tells). load_map() ends it.
+ */
+enum ec load_first_pass(struct map_ctx *m, const struct run *run, struct load_counts *ret, struct err *reterr);
 enum ec load_counts(struct map_ctx *m, int64_t run_id, struct load_counts *ret, struct err *reterr);
 /* The command `load` for files into F&O, of the maps that the command line names. */
 enum ec load_files(struct app *app, struct err *reterr);

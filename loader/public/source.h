@@ -20,7 +20,7 @@ struct source_field {
     struct cell constant;
     struct canon_rule rule; /* by F&O type: enums as element names */
     int bound; /* index in the binding's fields, -1 = load-only */
-    bool self; /* part of a self lookup: second pass only */
+    bool later; /* part of a lookup of the same table, or of one that closes a cycle: second pass only */
     bool key;
 };
 struct source_row;
@@ -37,7 +37,7 @@ struct source {
     struct cell company;
     struct canon_format format;
     struct csv_reader *csv;
-    bool has_self;
+    bool has_later;
     int *at_field; /* per field of the bound entity: index in `fields`, -1 = the source does not have it */
     const bool *wanted; /* rows that are recognised quickly: bound fields of which the canonical cell is made */
     struct csv_row row; /* read last */

@@ -28,6 +28,13 @@ bool wave_too_many(const struct wave_rules *w, uint64_t rejected, uint64_t rows)
 const char *wave_load_red(const struct wave_rules *w, const struct load_counts *c);
 /* A map among those marked in `red` (by their place in the pair) that this one depends on; NULL = none. */
 const struct map_ctx *wave_blocked_by(const struct pair *p, const struct map_ctx *m, const bool *red);
+/*
+ * Lookups of `m` that close a cycle are filled when the maps that they look up are in. A selected one of them that is not
+ * `done` (by its place in the pair; NULL = none is); NULL = nothing to wait for.
+ */
+int wave_of_second_pass(
+    const struct map_ctx *m); /* the last wave of those maps; the map's own where there are none */
+const struct map_ctx *wave_waits_for(const struct pair *p, const struct map_ctx *m, const bool *done);
 /* With --keep-going: is this an error of the map alone? */
 bool wave_goes_on(const struct wave_rules *w, enum ec rc);
 

@@ -88,9 +88,12 @@ static void add_lookup(struct binding *b, const struct schema *s, struct bound_f
             return;
         }
         l = &b->lookups[b->n_lookups++];
-        *l = (struct bound_lookup){
-            .c = f->c, .target = t, .nav = nav, .striped = t->company != NULL && b->striped, .self = t == b->table
-        };
+        *l = (struct bound_lookup){ .c = f->c,
+                                    .target = t,
+                                    .nav = nav,
+                                    .striped = t->company != NULL && b->striped,
+                                    .self = t == b->table,
+                                    .later = t == b->table };
         l->fields = arena_alloc(&b->arena, (b->map->n + 1) * sizeof(*l->fields));
         l->columns = arena_alloc(&b->arena, (b->map->n + 1) * sizeof(*l->columns));
     }

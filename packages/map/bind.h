@@ -38,7 +38,9 @@ struct bound_lookup {
     const struct dv_table *target; /* loaded in the schema */
     struct cell nav; /* navigation property for @odata.bind */
     bool striped; /* the target's key includes the row's company */
-    bool self; /* target is this very table: filled in a second pass */
+    bool self; /* target is this very table */
+    bool
+        later; /* filled in a second pass: self, or it would close a cycle of maps (told by whoever orders the maps) */
     int *fields; /* bound-field index per key part, in part order */
     struct cell *columns; /* column of the target per part (nested paths: "msdyn_hierarchy.msdyn_name") */
     size_t n;

@@ -24,6 +24,7 @@ static void note_edge(struct deps *d, const struct binding *from, const struct b
     }
     d->edges[d->n_edges++] = (struct deps_edge){ .from = from,
                                                  .to = to,
+                                                 .lookup = l,
                                                  .field = f ? f->name : CELL_ABSENT,
                                                  .path = f && f->mf ? f->mf->destination : CELL_ABSENT,
                                                  .hard = hard,

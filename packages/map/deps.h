@@ -21,6 +21,7 @@ struct deps_gap { /* a mapped lookup whose target no given map serves */
 };
 struct deps_edge { /* rows of `from` look up rows of `to`, or need its companies (field absent) */
     const struct binding *from, *to;
+    const struct bound_lookup *lookup; /* of `from`; NULL = the company */
     struct cell field; /* staging name of the lookup's first part */
     struct cell path;
     bool hard; /* a row cannot be written without it */
