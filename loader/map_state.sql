@@ -113,7 +113,7 @@ create table snapshot(
   id        integer primary key,
   side      text not null,                  -- fno | dataverse | source
   file      text not null,                  -- relative to the map's folder
-  origin    text not null,                  -- package | odata | webapi | csv
+  origin    text not null,                  -- package | odata | webapi | changes | csv | archive | synapse
   rows      integer not null,
   excluded  integer not null,               -- outside filters or companies
   faults    integer not null,               -- rows whose cells could not be made canonical

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "data/sign.h"
+#include "sync/archive.h"
 #include "sync/certificate.h"
 #include "sync/night.h"
 #include "sync/report.h"
@@ -42,6 +43,23 @@ static enum ec renew_gate(struct map_ctx *m, const struct comparison *c, struct 
         rc = gate_hand_over(m, reterr);
     if (!rc && waits)
         out_line(&m->pair->app->out, "%s: the gate is open again under the new rules of comparing", m->cfg->alias);
+    return rc;
+}
+
+/* [parity] keep_snapshots: what was compared is archived; retention removes the oldest. */
+static enum ec keep_snapshots(struct map_ctx *m, struct err *reterr)
+{
+    static const char *const SIDES[] = { "fno", "dataverse" };
+    enum ec rc = EC_OK;
+
+    for (size_t i = 0; m->pair->app->cfg.keep_snapshots && i < COUNT(SIDES) && !rc; i++) {
+        struct arena a = { 0 };
+        struct archive x;
+        bool made;
+
+        rc = archive_make(m, SIDES[i], &a, &x, &made, reterr);
+        arena_release(&a);
+    }
     return rc;
 }
 
@@ -144,8 +162,10 @@ enum ec cmd_parity(struct app *app, struct err *reterr)
             row(t, m, &c);
             if (c.verdict != VERDICT_PARITY)
                 out_status(&app->out, EC_DIFFERENT);
-            rc = snapshot_prune(m, 2, reterr);
+            rc = files ? EC_OK : keep_snapshots(m, reterr);
         }
+        if (!rc)
+            rc = snapshot_prune(m, 2, reterr);
         arena_release(&a);
     }
     progress_clear(&app->out);

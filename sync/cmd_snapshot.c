@@ -1,4 +1,5 @@
 /* cmd_snapshot.c -- the command `snapshot`: one side in, and what can be done with snapshots. */
+#include "sync/archive.h"
 #include "sync/file_snapshot.h"
 #include "sync/snapshot_export.h"
 #include "sync/sync_commands.h"
@@ -60,6 +61,120 @@ arena_release(&a);
 return rc;
 }
 
+static void tell_archive(struct output *o, struct json *list, const struct archive *x, const char *state)
+{
+    struct json *v = out_object(o, list, NULL);
+    char sum[64];
+
+    digest_format_sum(x->sum, sum);
+    out_int(o, v, "id", x->id);
+    out_str(o, v, "side", x->side);
+    out_str(o, v, "file", x->path);
+    out_int(o, v, "octets", x->octets);
+    out_str(o, v, "state", state);
+    if (x->bad)
+        return;
+    out_int(o, v, "base", x->base);
+    out_int(o, v, "rows", (int64_t)x->rows);
+    out_str(o, v, "digest", sum);
+    out_str(o, v, "began_at", x->began_at);
+    out_str(o, v, "ended_at", x->ended_at);
+}
+
+static enum ec archive(struct app *app, struct map_ctx *m, struct err *reterr)
+{
+    static const char *const SIDES[] = { "fno", "dataverse" };
+    const char *side = option_value(app, "--side");
+    struct json *list = out_array(&app->out, NULL, "archives");
+    size_t done = 0;
+    enum ec rc = EC_OK;
+
+    for (size_t i = 0; i < COUNT(SIDES) && !rc; i++) {
+        struct arena a = { 0 };
+        struct archive x = { 0 };
+        bool made = false;
+
+        if (side && strcmp(side, SIDES[i]) != 0)
+            continue;
+        rc = archive_make(m, SIDES[i], &a, &x, &made, reterr);
+        if (rc == EC_NOTFOUND && !side && (done || !i)) {
+            rc = EC_OK; /* the other side has one */
+        } else if (!rc) {
+            done++;
+            tell_archive(&app->out, list, &x, made ? "made" : "there");
+            out_line(&app->out, "%s: snapshot %lld of %s, %llu rows in %lld octets%s%s", x.path, (long long)x.id,
+                     x.side, (unsigned long long)x.rows, (long long)x.octets, x.base ? ", as a difference" : "",
+                     made ? "" : " (was there)");
+        }
+        arena_release(&a);
+    }
+    return rc;
+}
+
+/* `--archives` lists, `--verify` looks at every octet. */
+static enum ec archives(struct app *app, struct map_ctx *m, struct err *reterr)
+{
+    static const char *const HEADERS[] = { "id",   "side",   "from",          "ended at",
+                                           "rows", "octets", "difference to", "state" };
+    bool check = option_given(app, "--verify");
+    struct json *out = out_array(&app->out, NULL, "archives");
+    struct table *t = table_new(&app->out, HEADERS, COUNT(HEADERS), "rlllrrrl");
+    struct archive *list = NULL;
+    struct arena a = { 0 };
+    size_t n = 0, bad = 0;
+    enum ec rc = archive_list(m, &a, &list, &n, reterr);
+
+    for (size_t i = 0; i < n && !rc; i++) {
+        const struct archive *x = &list[i];
+        struct err e = { 0 };
+        const char *state = x->bad ? x->bad : "";
+
+        if (check) {
+            enum ec ec = archive_verify(m, list, n, i, &e);
+
+            if (ec == EC_STOPPED)
+                rc = err_set(reterr, ec, "%s", e.msg);
+            state = ec ? arena_strdup(&a, e.msg) : "intact";
+            bad += ec != EC_OK;
+        }
+        tell_archive(&app->out, out, x, state);
+        table_cell(t, "%lld", (long long)x->id);
+        table_cell(t, "%s", x->side);
+        table_cell(t, "%s", x->bad ? "" : x->origin);
+        table_cell(t, "%s", x->bad ? "" : x->ended_at);
+        table_cell(t, "%llu", (unsigned long long)x->rows);
+        table_cell(t, "%lld", (long long)x->octets);
+        if (x->base)
+            table_cell(t, "%lld", (long long)x->base);
+        else
+            table_cell(t, "%s", "");
+        table_cell(t, "%s", state);
+    }
+    table_print(t);
+    if (!rc && bad) {
+        rc = err_set(reterr, EC_STATE, "%zu of %zu archived snapshots of map '%s' cannot be restored", bad, n,
+                     m->cfg->alias);
+        err_hint(reterr, "the list says which and why; bring these files back from a copy, or remove them");
+    }
+    arena_release(&a);
+    return rc;
+}
+
+static enum ec restore(struct app *app, struct map_ctx *m, struct err *reterr)
+{
+    struct arena a = { 0 };
+    struct snapshot s;
+    int64_t id;
+    enum ec rc = option_int(app, "--restore", 0, 1, INT64_MAX, &id, reterr);
+
+    if (!rc)
+        rc = archive_restore(m, id, &a, &s, reterr);
+    if (!rc)
+        tell_snapshot(app, &s);
+    arena_release(&a);
+    return rc;
+}
+
 static enum ec on_stored(struct app *app, enum ec (*fn)(struct app *app, struct map_ctx *m, struct err *reterr),
                          struct err *reterr)
 {
@@ -89,6 +204,12 @@ enum ec cmd_snapshot(struct app *app, struct err *reterr)
         return err_set(reterr, EC_USAGE, "--side %s is not known: fno or dataverse", side);
     if (option_given(app, "--export"))
         return on_stored(app, export, reterr);
+    if (option_given(app, "--archive"))
+        return on_stored(app, archive, reterr);
+    if (option_given(app, "--archives") || option_given(app, "--verify"))
+        return on_stored(app, archives, reterr);
+    if (option_given(app, "--restore"))
+        return on_stored(app, restore, reterr);
     if (!side)
         return err_set(reterr, EC_USAGE, "snapshot needs --side fno or --side dataverse");
     if (from && strcmp(from, "odata") && strcmp(from, "package") && strcmp(from, "csv"))

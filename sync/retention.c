@@ -1,6 +1,7 @@
 #include "sync/retention.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "sync/archive.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -189,6 +190,8 @@ enum ec retention_run(struct app *app, struct pair *p, struct err *reterr)
     for (size_t i = 0; p && i < p->n && !rc; i++)
         if (p->maps[i].state)
             rc = state(&p->maps[i], before, reterr);
+    for (size_t i = 0; p && i < p->n && !rc; i++)
+        rc = archive_prune(&p->maps[i], app->cfg.keep_snapshots, reterr);
     old_files(workspace_path(&app->ws, &a, ".dmfsync/packages"), now - app->cfg.keep_packages_ms, p);
     old_files(workspace_path(&app->ws, &a, ".dmfsync/reports"), now - app->cfg.keep_history_ms, NULL);
     dated_reports(app);

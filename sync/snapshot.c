@@ -76,7 +76,8 @@ enum ec snapshot_name(struct map_ctx *m, const char *side, const char *origin, c
 
     s->rows = t->rows;
     s->sum = t->sum;
-    clock_format_utc(clock_utc_ms(), s->ended_at);
+    if (!s->ended_at[0]) /* a restored one has its own */
+        clock_format_utc(clock_utc_ms(), s->ended_at);
     digest_format_sum(t->sum, sum);
     STEP(snapshot_store);
     rc = store_begin(m->state, reterr);
@@ -395,7 +396,7 @@ static enum ec latest(struct map_ctx *m, const char *side, bool files_too, struc
 {
     struct query *q = store_query(
         m->state, "select id, file, rows, excluded, faults, began_at, ended_at, cursor from snapshot where side = ?1 "
-                  "and (?2 or origin <> 'csv') order by id desc limit 1");
+                  "and (?2 or origin not in ('csv', 'archive', 'synapse')) order by id desc limit 1");
     struct snapshot s = { 0 };
     bool found;
     enum ec rc;
@@ -469,7 +470,7 @@ enum ec snapshot_prune(struct map_ctx *m, int keep, struct err *reterr)
     struct query *q = store_query(
         m->state,
         "delete from snapshot where id in (select id from (select id, row_number() over (partition by side, "
-        "origin = 'csv' order by id desc) as n from snapshot) where n > ?1)");
+        "origin in ('csv', 'archive', 'synapse') order by id desc) as n from snapshot) where n > ?1)");
     enum ec rc;
 
     query_int(q, 1, keep);

@@ -50,6 +50,10 @@ static const struct option_def SNAPSHOT_OPTIONS[] = {
     { "--from", "odata|package|csv", "how F&O is read (default odata); csv: either side from FILE, offline" },
     { "--export", "FILE.db",
       "write the newest snapshots (or that of --side) as plain SQLite tables, a column per field" },
+    { "--archive", NULL, "keep the newest snapshots (or that of --side), compressed, in .dmfsync/snapshots" },
+    { "--archives", NULL, "list what is archived of the map" },
+    { "--verify", NULL, "the same, with a look at every octet and every digest" },
+    { "--restore", "ID", "an archived snapshot as a snapshot again" },
     { 0 }
 };
 static const struct option_def DIFF_OPTIONS[] = {
@@ -181,7 +185,10 @@ const struct command SYNC_COMMANDS[] = {
           ".dmfsync/maps/ALIAS. --from csv reads FILE (plain or .zst) with that side's own columns for headers: "
           "F&O's "
           "staging fields, or Dataverse's columns as the map names them. --export reads nothing: it writes what is "
-          "there into FILE.db, for any program that reads SQLite.",
+          "there into FILE.db, for any program that reads SQLite. --archive and --restore need no service either: a "
+          "later archive holds what changed since the one before; a restored snapshot has the digest that it had, "
+          "and "
+          "opens no gate. [parity] keep_snapshots lets parity archive its own.",
       .min_args = 1,
       .max_args = 2 },
     { .name = "explain",

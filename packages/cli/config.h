@@ -100,6 +100,7 @@ struct config {
     const char *sync_events; /* folder of data events; NULL = none */
     int64_t verdict_max_age_ms;
     int64_t max_waiting;
+    int64_t keep_snapshots; /* archived by each parity, and kept per map and side; 0 = none is */
     int64_t full_every_ms; /* parity --incremental reads both sides whole that often */
     const char *
         certificate_key; /* PEM file of the Ed25519 key that signs certificates; NULL = none are written by themselves */

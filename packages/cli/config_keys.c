@@ -63,6 +63,7 @@ const struct key_def CONFIG_KEYS[] = {
     { "parity", "verdict_max_age", KEY_DURATION, IN(config, verdict_max_age_ms), 0, 1000, 366 * DAY_MS, NULL },
     { "parity", "max_waiting", KEY_COUNT, IN(config, max_waiting), 0, 0, INT64_MAX, NULL },
     { "parity", "full_every", KEY_DURATION, IN(config, full_every_ms), 0, 0, 366 * DAY_MS, NULL },
+    { "parity", "keep_snapshots", KEY_COUNT, IN(config, keep_snapshots), 0, 0, 100000, NULL },
     { "parity", "certificate_key", KEY_PATH, IN(config, certificate_key), 0, 0, 0, NULL },
     { "parity", "report", KEY_PATH, IN(config, parity_report), 0, 0, 0, NULL },
     { "parity", "metrics", KEY_PATH, IN(config, parity_metrics), 0, 0, 0, NULL },
