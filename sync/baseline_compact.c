@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/step.h"
+#include "sync/snapshot_parts.h"
 #include "sync/verdict.h"
 
 #include <stdlib.h>
@@ -75,6 +76,7 @@ static enum ec build(struct compacting *c, const char *path, struct leaf_totals 
     if (!rc) {
         clock_format_utc(clock_utc_ms(), now);
         bind_hash(m->b, hash);
+        snapshot_describe(m, c->out, NULL);
         leaf_meta(c->out, "side", "base");
         leaf_meta(c->out, "began_at", now);
         leaf_meta(c->out, "map_hash", hash);
