@@ -13,6 +13,7 @@ struct delta_row {
     const char *class; /* static word */
     struct cell dv_id;
     const struct cell *fno, *dv; /* canonical rows, NULL = not there */
+    struct cell fno_packed, dv_packed; /* the same as row_pack() has them; absent = not packed yet */
     const char *note;
 };
 enum ec delta_put(struct map_ctx *m, const struct delta_row *d, struct err *reterr);

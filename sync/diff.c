@@ -105,6 +105,18 @@ static enum ec put_fields(struct comparing *c, const char key[16], const struct 
     return rc;
 }
 
+static void put_packed(struct query *q, int at, const struct cell *row, struct cell packed, size_t n,
+                       struct strbuf *own)
+{
+    if (!row)
+        return;
+    if (cell_absent(packed)) {
+        row_pack(own, row, n);
+        packed = (struct cell){ own->buf, own->len };
+    }
+    query_blob(q, at, packed.ptr, packed.len);
+}
+
 enum ec delta_put(struct map_ctx *m, const struct delta_row *d, struct err *reterr)
 {
     struct query *q = store_query(
@@ -119,14 +131,8 @@ enum ec delta_put(struct map_ctx *m, const struct delta_row *d, struct err *rete
     query_str(q, 4, d->class);
     query_str(q, 5, delta_sign(d->class));
     query_cell(q, 6, cell_absent(d->dv_id) ? CELL_LIT("") : d->dv_id);
-    if (d->fno) {
-        row_pack(&fno, d->fno, m->b->n);
-        query_blob(q, 7, fno.buf, fno.len);
-    }
-    if (d->dv) {
-        row_pack(&dv, d->dv, m->b->n);
-        query_blob(q, 8, dv.buf, dv.len);
-    }
+    put_packed(q, 7, d->fno, d->fno_packed, m->b->n, &fno);
+    put_packed(q, 8, d->dv, d->dv_packed, m->b->n, &dv);
     query_str(q, 9, d->note ? d->note : "");
     rc = query_run(q, reterr);
     strbuf_release(&fno);
@@ -143,9 +149,8 @@ void delta_key_octets(struct digest key, char ret[static 16])
 }
 
 /* A row with a value that is not of its type cannot be compared; the note says which. */
-static bool faulty(struct comparing *c, struct delta_row *d)
+static bool faulty(const struct binding *b, struct delta_row *d, struct arena *a)
 {
-    const struct binding *b = c->m->b;
     const char *why;
 
     for (size_t k = 0; k < b->n_compared; k++)
@@ -154,7 +159,7 @@ static bool faulty(struct comparing *c, struct delta_row *d)
 
             if (!row || !bind_cell_fault(b, b->compared[k], row[b->compared[k]], &why))
                 continue;
-            d->note = arena_printf(&c->row, "%s: " CELL_FMT " '" CELL_FMT "': %s", side ? "Dataverse" : "F&O",
+            d->note = arena_printf(a, "%s: " CELL_FMT " '" CELL_FMT "': %s", side ? "Dataverse" : "F&O",
                                    CELL_ARG(b->fields[b->compared[k]].name), CELL_ARG(row[b->compared[k]]), why);
             return true;
         }
@@ -172,65 +177,75 @@ struct digest delta_key_digest(const char octets[static 16])
     return d;
 }
 
-enum ec comparing_key(struct comparing *c, const struct leaf_pair *p, struct err *reterr)
+void comparing_judge(const struct binding *b, const struct leaf_pair *p, struct arena *a, struct judged *ret)
 {
-    const struct binding *b = c->m->b;
-    const struct cell *row = p->in_a ? p->a.cells : p->b.cells;
-    struct cell company = p->in_a ? p->a.company : p->b.company;
-    struct delta_row d = { .class = p->in_a && p->in_b ? "differ" : p->in_a ? "only_fno" : "only_dataverse" };
-    int *fields = arena_alloc(&c->row, (b->n + 1) * sizeof(*fields));
-    size_t n = 0;
+    struct judged j = { .fields = arena_alloc(a, (b->n + 1) * sizeof(*j.fields)) };
+    struct cell etag;
+
+    j.d.class = p->in_a && p->in_b ? "differ" : p->in_a ? "only_fno" : "only_dataverse";
+    if (p->in_a && p->in_b) {
+        j.n = diff_fields(b, p->a.cells, p->b.cells, j.fields, b->n);
+        j.equal = !j.n;
+    }
+    if (!j.equal) {
+        j.d.key = bind_key_text(b, p->in_a ? p->a.cells : p->b.cells, a);
+        j.d.company = p->in_a ? p->a.company : p->b.company;
+        j.d.fno = p->in_a ? p->a.cells : NULL;
+        j.d.dv = p->in_b ? p->b.cells : NULL;
+        delta_key_octets(p->key, j.d.key_octets);
+        if (p->in_b)
+            (void)dv_extra_split(p->b.extra, &j.d.dv_id, &etag);
+        if (faulty(b, &j.d, a))
+            j.d.class = "error";
+    }
+    *ret = j;
+}
+
+/* rows of one side only are not in the other side's totals: keys = F&O rows + keys that only Dataverse has */
+static void count_key(struct comparing *c, const struct delta_row *d)
+{
+    char name[16];
+    struct diff_counts *by;
+
+    snprintf(name, sizeof(name), "%.*s", (int)(d->company.len > 15 ? 15 : d->company.len),
+             d->company.ptr ? d->company.ptr : "");
+    by = comparing_company(c, name);
+    delta_count(by, d->class, 1);
+    delta_count(&c->res->all, d->class, 1);
+    if (!d->fno) {
+        by->keys++;
+        c->res->all.keys++;
+    }
+}
+
+enum ec comparing_settle(struct comparing *c, struct judged *j, struct err *reterr)
+{
+    struct delta_row *d = &j->d;
     bool yes = false;
     enum ec rc = EC_OK;
 
-    if (p->in_a && p->in_b) {
-        n = diff_fields(b, p->a.cells, p->b.cells, fields, b->n);
-        if (!n)
-            return EC_OK; /* equal after all: counted as what is left */
-    }
-    d.key = bind_key_text(b, row, &c->row);
-    d.company = company;
-    d.fno = p->in_a ? p->a.cells : NULL;
-    d.dv = p->in_b ? p->b.cells : NULL;
-    delta_key_octets(p->key, d.key_octets);
-    if (p->in_b) {
-        struct cell etag;
-
-        (void)dv_extra_split(p->b.extra, &d.dv_id, &etag);
-    }
+    if (j->equal) /* counted as what is left */
+        return EC_OK;
+    arena_reset(&c->row);
     if (c->any_pending)
-        rc = waits(c->m, d.key_octets, &yes, reterr);
-    if (faulty(c, &d))
-        d.class = "error";
-    else if (yes)
-        d.class = "waiting";
-    else if (waivers_cover(&c->waivers, p->key, d.fno, d.dv, fields, n, &c->row, &d.note))
-        d.class = "waived";
+        rc = waits(c->m, d->key_octets, &yes, reterr);
+    if (yes && strcmp(d->class, "error") != 0)
+        d->class = "waiting";
+    else if (!yes && strcmp(d->class, "error") != 0 &&
+             waivers_cover(&c->waivers, delta_key_digest(d->key_octets), d->fno, d->dv, j->fields, j->n, &c->row,
+                           &d->note))
+        d->class = "waived";
     if (!rc)
-        rc = delta_put(c->m, &d, reterr);
-    if (!rc && n) {
+        rc = delta_put(c->m, d, reterr);
+    if (!rc && j->n) {
         struct base_row base = { 0 };
 
         if (c->base)
-            rc = baseline_row(c->base, p->key, &c->row, &base, reterr);
+            rc = baseline_row(c->base, delta_key_digest(d->key_octets), &c->row, &base, reterr);
         if (!rc)
-            rc = put_fields(c, d.key_octets, d.fno, d.dv, base.cells, fields, n, reterr);
+            rc = put_fields(c, d->key_octets, d->fno, d->dv, base.cells, j->fields, j->n, reterr);
     }
-    delta_count(&c->res->all, d.class, 1);
-    {
-        char name[16];
-        struct diff_counts *by;
-
-        snprintf(name, sizeof(name), "%.*s", (int)(company.len > 15 ? 15 : company.len),
-                 company.ptr ? company.ptr : "");
-        by = comparing_company(c, name);
-        delta_count(by, d.class, 1);
-        /* rows of this side only are not in the other side's totals */
-        if (!p->in_a)
-            by->keys++;
-    }
-    if (!p->in_a)
-        c->res->all.keys++;
+    count_key(c, d);
     return rc;
 }
 
@@ -300,6 +315,8 @@ static enum ec walk(struct comparing *c, struct leaf_file *fa, struct leaf_file 
 {
     struct leaf_walk *w = NULL;
     struct leaf_pair p;
+    struct judged j;
+    struct arena row = { 0 };
     uint64_t seen = 0;
     bool more = true;
     enum ec rc = leaf_walk_new(fa, fb, true, &w, reterr);
@@ -309,14 +326,16 @@ static enum ec walk(struct comparing *c, struct leaf_file *fa, struct leaf_file 
         if (rc || !more)
             break;
         if (!(p.in_a && p.in_b && digest_eq(p.a.row, p.b.row))) {
-            arena_reset(&c->row);
-            rc = comparing_key(c, &p, reterr);
+            arena_reset(&row);
+            comparing_judge(c->m->b, &p, &row, &j);
+            rc = comparing_settle(c, &j, reterr);
         }
         if (!(++seen & 4095))
             progress_update(&c->m->pair->app->out, c->m->cfg->alias, "diff", (int64_t)(seen + leaf_walk_skipped(w)),
                             (int64_t)leaf_totals(fa)->rows, "");
     }
     leaf_walk_free(w);
+    arena_release(&row);
     return rc;
 }
 

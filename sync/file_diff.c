@@ -107,6 +107,8 @@ struct event { /* a key that is not equal on both sides */
     struct file_place at[2];
     bool in[2], twin[2]; /* twin: a further row of a key that this side has already, to be taken off its sums */
     struct leaf_row row[2];
+    struct cell packed[2]; /* what the rows' cells lie in */
+    struct judged judged;
 };
 struct batch {
     struct event *events;
@@ -130,6 +132,7 @@ struct joining {
 struct joiner {
     struct joining *j;
     struct side_worker *side[2];
+    struct strbuf packed; /* the row at hand */
     struct mark *marks[2];
     size_t cap[2], n[2];
     uint32_t *table; /* pairs: index + 1 of either side */
@@ -239,14 +242,16 @@ static enum ec keep_row(void *arg, size_t i, const struct side_row *row, struct 
     struct event *e = &w->events[w->of[i]];
     size_t n = w->j->m->b->n;
     struct arena *a = &w->batch->a;
-    struct cell *cells = arena_alloc(a, (n + 1) * sizeof(*cells));
+    struct cell *cells = arena_alloc(a, (n + 1) * sizeof(*cells)), *packed = &e->packed[w->fetching];
 
     if (!row->wanted || !digest_eq(row->key, e->key)) {
         err_set(reterr, EC_STATE, "'%s' was changed while it was read", w->j->in[w->fetching].path);
         return err_hint(reterr, "run the command again when nobody writes into the file");
     }
-    for (size_t k = 0; k < n; k++)
-        cells[k] = cell_dup(a, row->cells[k]);
+    strbuf_reset(&w->packed);
+    row_pack(&w->packed, row->cells, n);
+    *packed = cell_dup(a, (struct cell){ w->packed.buf, w->packed.len });
+    BUG_IF(!row_unpack(packed->ptr, packed->len, cells, n), "a packed row");
     e->row[w->fetching] =
         (struct leaf_row){ .key = row->key, .row = row->row, .cells = cells, .company = cell_dup(a, row->company) };
     return EC_OK;
@@ -268,6 +273,17 @@ static enum ec fetch(struct joiner *w, unsigned side, struct err *reterr)
         }
     w->fetching = side;
     return file_fetch(&w->j->in[side], w->side[side], w->places, n, keep_row, w, reterr);
+}
+
+static void judge(struct joiner *w, struct event *e)
+{
+    struct leaf_pair p = { .in_a = e->in[0], .in_b = e->in[1], .key = e->key, .a = e->row[0], .b = e->row[1] };
+
+    if (e->twin[0] || e->twin[1])
+        return;
+    comparing_judge(w->j->m->b, &p, &w->batch->a, &e->judged);
+    e->judged.d.fno_packed = e->packed[0];
+    e->judged.d.dv_packed = e->packed[1];
 }
 
 static void hand_over(struct joining *j, struct batch *b)
@@ -296,6 +312,8 @@ static enum ec join_part(struct joiner *w, unsigned part, struct err *reterr)
     w->batch = xcalloc(1, sizeof(*w->batch));
     for (unsigned side = 0; side < 2 && !rc; side++)
         rc = fetch(w, side, reterr);
+    for (size_t i = 0; i < w->n_events && !rc; i++)
+        judge(w, &w->events[i]);
     w->batch->events = w->events;
     w->batch->n = w->n_events;
     w->events = NULL;
@@ -364,21 +382,19 @@ static void take_off(struct comparing *c, struct gathering *g, const struct even
     }
 }
 
-static enum ec settle(struct comparing *c, struct gathering *g, const struct batch *b, struct err *reterr)
+static enum ec settle(struct comparing *c, struct gathering *g, struct batch *b, struct err *reterr)
 {
     enum ec rc = EC_OK;
 
     for (size_t i = 0; i < b->n && !rc; i++) {
-        const struct event *e = &b->events[i];
-        struct leaf_pair p = { .in_a = e->in[0], .in_b = e->in[1], .key = e->key, .a = e->row[0], .b = e->row[1] };
+        struct event *e = &b->events[i];
 
         if (e->twin[0] || e->twin[1]) {
             take_off(c, g, e);
             comparing_warn_twin(c, e->row[e->twin[1]].cells);
             continue;
         }
-        arena_reset(&c->row);
-        rc = comparing_key(c, &p, reterr);
+        rc = comparing_settle(c, &e->judged, reterr);
     }
     return rc;
 }
@@ -445,6 +461,7 @@ static enum ec join_all(struct comparing *c, struct joining *j, unsigned jobs, s
             side_worker_free(ws[i].side[side]);
             free(ws[i].marks[side]);
         }
+        strbuf_release(&ws[i].packed);
         free(ws[i].table);
         free(ws[i].events);
         free(ws[i].places);
