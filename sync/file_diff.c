@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROWS_A_PARTITION = 24000, MAX_BITS = 11, MIN_BITS = 4, QUEUE = 4, MAX_COMPANIES = 1024 };
+enum { ROWS_A_PARTITION = 48000, MAX_BITS = 11, MIN_BITS = 4, QUEUE = 4, MAX_COMPANIES = 1024 };
 
 /* ---- reading: marks and sums ---- */
 
@@ -18,10 +18,14 @@ struct company_sum {
     uint64_t rows;
     struct digest sum;
 };
+enum { CODE_SLOTS = 64 };
 struct sums { /* of one worker and side */
     struct company_sum *all;
     size_t n, last;
-    const char *last_ptr; /* words that were met before stand where they stood */
+    struct {
+        uint64_t code; /* short names, octets and length; 0 = free */
+        uint32_t at;
+    } slots[CODE_SLOTS];
     uint64_t rows;
     struct digest sum;
 };
@@ -60,17 +64,38 @@ static struct company_sum *sum_of(struct sums *s, struct cell name)
     return &s->all[s->last];
 }
 
+/* Companies come in any order, so none is the likely one: a short name is looked up without going through all. */
+static inline struct company_sum *sum_of_code(struct sums *s, struct cell name)
+{
+    struct company_sum *c;
+    uint64_t code = name.len + 1;
+    size_t slot;
+
+    if (name.len > 7)
+        return sum_of(s, name);
+    for (size_t i = 0; i < name.len; i++)
+        code = code << 8 | (unsigned char)name.ptr[i];
+    slot = (size_t)(code * 0x9E3779B97F4A7C15U >> 58);
+    if (s->slots[slot].code == code)
+        return &s->all[s->slots[slot].at];
+    c = sum_of(s, name);
+    if (c) {
+        s->slots[slot].code = code;
+        s->slots[slot].at = (uint32_t)(c - s->all);
+    }
+    return c;
+}
+
 static enum ec add_row(void *arg, unsigned worker, unsigned input, const struct side_row *row, uint64_t offset,
                        uint64_t octets, struct err *reterr)
 {
     struct gathering *g = arg;
     struct sums *s = &g->sums[worker * 2 + input];
-    struct company_sum *c = s->n && row->company.ptr == s->last_ptr ? &s->all[s->last] : sum_of(s, row->company);
+    struct company_sum *c = sum_of_code(s, row->company);
     struct mark m = { row->key, row->row, offset << 24 | octets };
 
     if (!c)
         return err_set(reterr, EC_LIMIT, "more than %d companies in one file", MAX_COMPANIES);
-    s->last_ptr = row->company.ptr;
     c->rows++;
     digest_sum_add(&c->sum, row->row);
     s->rows++;
@@ -333,6 +358,7 @@ static void *join(void *arg)
 {
     struct joiner *w = arg;
     struct joining *j = w->j;
+    bool last;
 
     for (;;) {
         struct err e = { 0 };
@@ -356,9 +382,12 @@ static void *join(void *arg)
         }
     }
     pthread_mutex_lock(&j->lock);
-    j->running--;
+    last = --j->running == 0;
     pthread_cond_signal(&j->filled);
     pthread_mutex_unlock(&j->lock);
+    /* Giving a large temporary file back takes a while: it is done while the delta is committed. */
+    for (int i = 0; i < 2 && last; i++)
+        marks_drop(j->g->marks[i]);
     return NULL;
 }
 

@@ -98,7 +98,7 @@ void file_input_close(struct file_input *in)
 struct piece {
     const struct file_input *in;
     size_t head; /* octets of it that were given */
-    uint64_t at;
+    uint64_t at, end;
 };
 
 static int64_t fill(void *arg, void *buf, size_t n, struct err *reterr)
@@ -111,9 +111,9 @@ static int64_t fill(void *arg, void *buf, size_t n, struct err *reterr)
         p->head += n;
         return (int64_t)n;
     }
-    if (p->at >= p->in->octets)
+    if (p->at >= p->end)
         return 0;
-    n = n < p->in->octets - p->at ? n : (size_t)(p->in->octets - p->at);
+    n = n < p->end - p->at ? n : (size_t)(p->end - p->at);
     for (;;) {
         ssize_t r = pread(p->in->fd, buf, n, (off_t)p->at);
 
@@ -193,7 +193,7 @@ struct reading {
     bool careful; /* one piece per file, irregular rows welcome */
     pthread_mutex_t lock;
     size_t next;
-    bool cut_wrong; /* a chunk did not end where the next begins, or a row is not regular */
+    bool cut_wrong; /* a chunk ends inside of a row, or a row is not regular */
     enum ec rc;
     struct err err;
     uint64_t done; /* octets */
@@ -271,12 +271,15 @@ static enum ec count_and_give(struct worker *w, unsigned input, const struct sid
     return r->sink->row(r->sink->arg, w->no, input, row, offset, octets, reterr);
 }
 
-/* Rows that begin in [begin, end), all of them well-formed; else the whole file is read again with care. */
+/*
+ * Rows in [begin, end), all of them well-formed; else the whole file is read again with care. A chunk ends behind a line end: where
+ * that is one inside of quotes, so that the next chunk began inside of a row, a quote is open at the chunk's end: not well-formed.
+ */
 static enum ec scan_chunk(struct worker *w, const struct chunk *c, struct err *reterr)
 {
     struct reading *r = w->r;
     const struct file_input *in = &r->in[c->input];
-    struct piece piece = { .in = in, .head = in->head.len, .at = c->begin };
+    struct piece piece = { .in = in, .head = in->head.len, .at = c->begin, .end = c->end };
     struct csv_scan *scan = csv_scan_new(fill, &piece, c->begin);
     struct csv_scan_row row;
     struct side_row side;
@@ -288,11 +291,6 @@ static enum ec scan_chunk(struct worker *w, const struct chunk *c, struct err *r
 
         if (found == CSV_SCAN_ERROR) {
             rc = reterr->code;
-            break;
-        }
-        if (found == CSV_SCAN_END ? c->end != in->octets : found == CSV_SCAN_ROW && row.offset >= c->end) {
-            if (found == CSV_SCAN_END || row.offset != c->end)
-                wrong(r); /* the chunk behind this one began inside of a row */
             break;
         }
         if (found == CSV_SCAN_END)

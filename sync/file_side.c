@@ -469,7 +469,11 @@ static inline __attribute__((always_inline)) void one_row(struct side_worker *w,
     bool fits = octets < CODE_OCTETS / 4 && s->n < CODE_OCTETS / 64;
     char key[512], *k = key;
 
-    *ret = (struct side_row){ .cells = w->cells, .company = CELL_LIT("") };
+    ret->cells = w->cells; /* one by one: the compiler would clear all of it first, word by word */
+    ret->company = CELL_LIT("");
+    ret->faults = 0;
+    ret->fault_field = 0;
+    ret->fault_why = NULL;
     w->raw = raw;
     w->raw_n = raw_n;
     if (w->scratch.used_octets)

@@ -6,12 +6,21 @@
 #include <immintrin.h>
 #endif
 
-enum { BLOCK = 64, WINDOW = 256 * 1024, MAX_ROW = 1 << 20, MAX_CELLS = 4096 };
+/* A window is indexed a part at a time, so that the text is still in the nearest cache when its rows are looked at. */
+enum { BLOCK = 64, WINDOW = 256 * 1024, PART = 16 * 1024, MAX_ROW = 1 << 20, MAX_CELLS = 4096 };
 
 /* What one look at 64 octets finds. */
 struct look {
     uint64_t quote, delimiter, lf, cr, control, high, wide;
 };
+/* What goes on from block to block. */
+struct carry {
+    uint64_t inside; /* all ones while a quote is open */
+    uint64_t may_open; /* bit 0: a quote may open here */
+    uint64_t closed; /* bit 0: the octet before closed a quote */
+    uint64_t cr; /* bit 0: the octet before was a CR outside of quotes */
+};
+
 struct csv_scan {
     csv_fill *fill;
     void *arg;
@@ -21,19 +30,13 @@ struct csv_scan {
     bool eof, ended; /* ended: a line end was added at the very end */
     uint32_t *index; /* delimiters and line ends outside of quotes */
     size_t n, next;
+    size_t indexed; /* octets of buf: a number of blocks, or len */
+    struct carry carry; /* from there on */
     uint64_t *high, *odd; /* per block */
     size_t bad; /* first octet of which it is known that this reader must not read on; SIZE_MAX = none */
     struct cell *cells;
     char *scratch; /* cells with doubled quotes */
     size_t scratch_cap;
-};
-
-/* What goes on from block to block. */
-struct carry {
-    uint64_t inside; /* all ones while a quote is open */
-    uint64_t may_open; /* bit 0: a quote may open here */
-    uint64_t closed; /* bit 0: the octet before closed a quote */
-    uint64_t cr; /* bit 0: the octet before was a CR outside of quotes */
 };
 
 #ifdef __SSE2__
@@ -161,15 +164,15 @@ static inline __attribute__((always_inline)) uint64_t one_block(const struct loo
     return wrong;
 }
 
-/* Indexes buf[at, len), where a row begins at `at`; behind len stand BLOCK octets that do no harm (blanks). */
+/* Indexes buf[indexed, upto), to the end of its last block; behind len stand BLOCK octets that do no harm (blanks). */
 #define DEFINE_INDEX(name, see, attribute)                                                   \
-    attribute static void name(struct csv_scan *s)                                           \
+    attribute static void name(struct csv_scan *s, size_t upto)                              \
     {                                                                                        \
         const char *p = s->buf;                                                              \
-        struct carry c = { .may_open = 1 };                                                  \
-        uint32_t *to = s->index;                                                             \
+        struct carry c = s->carry;                                                           \
+        uint32_t *to = s->index + s->n;                                                      \
                                                                                              \
-        for (size_t b = 0; b * BLOCK < s->len; b++) {                                        \
+        for (size_t b = s->indexed / BLOCK; b * BLOCK < upto; b++) {                         \
             struct look l;                                                                   \
             uint64_t ends, wrong;                                                            \
                                                                                              \
@@ -186,25 +189,37 @@ static inline __attribute__((always_inline)) uint64_t one_block(const struct loo
             }                                                                                \
         }                                                                                    \
         s->n = (size_t)(to - s->index);                                                      \
+        s->carry = c;                                                                        \
+        s->indexed = upto;                                                                   \
     }
 LOOKS(DEFINE_INDEX)
 
-static void index_buffer(struct csv_scan *s)
+/* The next part of the window. */
+static void index_part(struct csv_scan *s)
 {
-    s->next = 0;
-    s->bad = SIZE_MAX;
-    memset(s->buf + s->len, ' ', BLOCK);
+    size_t upto = s->len - s->indexed > PART ? s->indexed + PART : s->len;
+
 #ifdef __SSE2__
     if (__builtin_cpu_supports("avx512bw")) {
-        index_avx512(s);
+        index_avx512(s, upto);
         return;
     }
     if (__builtin_cpu_supports("avx2")) {
-        index_avx2(s);
+        index_avx2(s, upto);
         return;
     }
 #endif
-    index_plain(s);
+    index_plain(s, upto);
+}
+
+/* A window whose first octet begins a row. */
+static void index_begin(struct csv_scan *s)
+{
+    s->n = s->next = s->indexed = 0;
+    s->bad = SIZE_MAX;
+    s->carry = (struct carry){ .may_open = 1 };
+    memset(s->buf + s->len, ' ', BLOCK);
+    index_part(s);
 }
 
 static void grow(struct csv_scan *s, size_t cap)
@@ -242,7 +257,7 @@ void csv_scan_free(struct csv_scan *s)
     free(s);
 }
 
-/* Keeps what is not read yet, adds what the file gives, and indexes all of it. */
+/* Keeps what is not read yet, adds what the file gives, and indexes the beginning of it. */
 static bool more(struct csv_scan *s, struct err *reterr)
 {
     size_t left = s->len - s->at;
@@ -265,7 +280,7 @@ static bool more(struct csv_scan *s, struct err *reterr)
         s->buf[s->len++] = '\n'; /* there is room: BLOCK octets beyond cap */
         s->ended = true;
     }
-    index_buffer(s);
+    index_begin(s);
     return true;
 }
 
@@ -431,6 +446,10 @@ enum csv_scanned csv_scan_next(struct csv_scan *s, struct csv_scan_row *ret, str
             }
             if (!ours || s->bad != SIZE_MAX)
                 return CSV_SCAN_IRREGULAR;
+            if (s->indexed < s->len) {
+                index_part(s);
+                continue;
+            }
             if (filled && (s->eof || s->len - s->at > MAX_ROW))
                 return CSV_SCAN_IRREGULAR; /* a quote stays open, or the row is too long */
         } else if (s->eof) {

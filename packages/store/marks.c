@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A writer buffers 8 KiB a partition, but no more than 4 MiB in all. */
+/* A writer buffers 32 KiB a partition, but no more than 4 MiB in all. */
 enum {
-    BUFFERED_MAX = 204,
+    BUFFERED_MAX = 819,
     BUFFERED_MIN = 16,
     WRITER_OCTETS = 4 << 20,
     EXTENT_OCTETS = 64 * 1024,
@@ -209,6 +209,13 @@ uint64_t marks_count(const struct marks *m)
     return n;
 }
 
+void marks_drop(struct marks *m)
+{
+    if (m->fd >= 0)
+        close(m->fd);
+    m->fd = -1;
+}
+
 void marks_free(struct marks *m)
 {
     if (!m)
@@ -220,7 +227,7 @@ void marks_free(struct marks *m)
     free(m->slabs);
     free(m->lanes);
     free(m->parts);
-    close(m->fd);
+    marks_drop(m);
     pthread_mutex_destroy(&m->lock);
     free(m);
 }

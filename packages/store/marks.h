@@ -30,6 +30,8 @@ enum ec marks_flush(struct marks *m, struct err *reterr);
 /* All marks of a partition, in no order, into *buf (grown as needed). Any thread. */
 enum ec marks_load(const struct marks *m, unsigned part, struct mark **buf, size_t *cap, size_t *ret_n,
                    struct err *reterr);
+/* Nothing will be read any more: the temporary file goes. */
+void marks_drop(struct marks *m);
 uint64_t marks_count(const struct marks *m);
 void marks_free(struct marks *m);
 
