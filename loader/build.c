@@ -386,6 +386,14 @@ static enum ec pack_row(struct building *b, struct source_row *r, struct arena *
     return EC_OK;
 }
 
+/* Octets of text in the data file. near: to be exact; else there may be fewer. */
+static size_t file_octets(const struct building *b, const char *text, size_t n, bool near)
+{
+    if (!b->format.utf16)
+        return n;
+    return 2 * (near ? cell_utf16_units((struct cell){ text, n }) : n);
+}
+
 /* Rows of one company that are good and written down, into as many packages as they fill. */
 static enum ec pack_made(struct building *b, const struct source_run *run, struct err *reterr)
 {
@@ -394,8 +402,9 @@ static enum ec pack_made(struct building *b, const struct source_run *run, struc
 
     while (i < run->n) {
         struct open_package *o = find_open(b, company, 1);
-        size_t e = 0, first = i;
+        size_t e = 0, first = i, begin = from;
         uint64_t octets;
+        bool near; /* some row may be the last that fits */
         enum ec rc = EC_OK;
 
         if (!o)
@@ -404,15 +413,16 @@ static enum ec pack_made(struct building *b, const struct source_run *run, struc
             return rc;
         while (o->maps[e] != b->map)
             e++;
-        octets = dmf_writer_octets(o->w, e) - from;
+        octets = dmf_writer_octets(o->w, e);
+        near = full(b, o, octets + 2 * (run->made[run->n - 1].end - from));
         do {
             rc = lineage_add(o->lines[e], run->line + run->lines[i].line, run->offset + run->lines[i].offset, reterr);
             o->rows[e]++;
-            i++;
-        } while (!rc && i < run->n && !full(b, o, octets + run->made[i - 1].end));
+            octets += file_octets(b, run->text + from, run->made[i].end - from, near);
+            from = run->made[i++].end;
+        } while (!rc && i < run->n && !full(b, o, octets));
         if (!rc)
-            rc = dmf_writer_made(o->w, e, run->text, from, run->made + first, i - first, reterr);
-        from = run->made[i - 1].end;
+            rc = dmf_writer_made(o->w, e, run->text, begin, run->made + first, i - first, reterr);
         b->out->maps[b->map].packed += i - first;
         if (!rc && full(b, o, dmf_writer_octets(o->w, 0)))
             rc = end_package(b, o, reterr);

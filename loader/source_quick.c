@@ -41,14 +41,13 @@ struct company {
     uint8_t raw_n;
     bool other; /* of a company that is not in scope */
 };
-struct bare_text { /* goes as it stands when it is short enough and has no blank at its end */
-    uint32_t field, column;
-    size_t max_octets;
-};
 struct source_quick {
     struct arena arena; /* constants */
-    struct bare_text *bare_texts;
-    size_t n_bare;
+    /* Bare texts: of a column, they go as they stand when they are short enough. By their columns, a bit each. */
+    uint64_t bare;
+    uint64_t absent_bad; /* of none of them a good row was seen in which it is absent */
+    int32_t most[64]; /* octets */
+    uint32_t field_of[64];
     uint32_t *others; /* the fields that are none */
     size_t n_others;
     struct quick_field *fields;
@@ -152,6 +151,19 @@ static enum shape shape_of(const struct source *s, const struct source_field *sf
     return SHAPE_SEEN;
 }
 
+/* Notes a bare text. False: the field is none. */
+static bool bare_text(struct source_quick *q, size_t i)
+{
+    const struct quick_field *f = &q->fields[i];
+
+    if (f->shape != SHAPE_TEXT || f->column < 1 || f->column > 63 || i > 63 || q->bare >> f->column & 1)
+        return false;
+    q->bare |= (uint64_t)1 << f->column;
+    q->most[f->column] = f->max_octets < INT32_MAX ? (int32_t)f->max_octets : INT32_MAX;
+    q->field_of[f->column] = (uint32_t)i;
+    return true;
+}
+
 struct source_quick *source_quick_new(const struct source *s, size_t header_n)
 {
     struct source_quick *q = xcalloc(1, sizeof(*q));
@@ -159,21 +171,17 @@ struct source_quick *source_quick_new(const struct source *s, size_t header_n)
     q->n = s->n;
     q->header_n = header_n;
     q->fields = xcalloc(s->n + 1, sizeof(*q->fields));
-    q->bare_texts = xcalloc(s->n + 1, sizeof(*q->bare_texts));
     q->others = xcalloc(s->n + 1, sizeof(*q->others));
     for (size_t i = 0; i < s->n; i++) {
         q->fields[i].column = s->fields[i].column;
         q->fields[i].shape = shape_of(s, &s->fields[i], &q->fields[i]);
-        if (q->fields[i].shape == SHAPE_TEXT && q->fields[i].column > 0 && i < 64) {
-            q->bare_texts[q->n_bare++] =
-                (struct bare_text){ (uint32_t)i, (uint32_t)q->fields[i].column, q->fields[i].max_octets };
-        } else {
+        if (!bare_text(q, i))
             q->others[q->n_others++] = (uint32_t)i;
-        }
         q->fields[i].usual = (q->fields[i].shape == SHAPE_NUMBER || q->fields[i].shape == SHAPE_DATETIME) &&
                              q->fields[i].column >= 0 && !q->fields[i].foreign;
         q->fields[i].empty_is_absent = s->fields[i].f->type != FNO_STRING;
     }
+    q->absent_bad = q->bare;
     return q;
 }
 
@@ -184,7 +192,6 @@ void source_quick_free(struct source_quick *q)
     for (size_t i = 0; i < q->n; i++)
         free(q->fields[i].seen);
     arena_release(&q->arena);
-    free(q->bare_texts);
     free(q->others);
     free(q->fields);
     free(q);
@@ -200,10 +207,11 @@ static inline uint64_t word_of(struct cell c)
 
     if (c.len >= 8) {
         memcpy(&w, c.ptr, 8);
+        w = le64toh(w);
     } else if (c.len >= 4) {
         memcpy(&first, c.ptr, 4);
         memcpy(&last, c.ptr + c.len - 4, 4);
-        w = first | (uint64_t)last << (8 * (c.len - 4));
+        w = le32toh(first) | (uint64_t)le32toh(last) << (8 * (c.len - 4));
     } else if (c.len) { /* one to three octets, some of them twice */
         size_t middle = c.len >> 1, end = c.len - 1;
 
@@ -211,6 +219,17 @@ static inline uint64_t word_of(struct cell c)
             (uint64_t)(unsigned char)c.ptr[end] << (8 * end);
     }
     return w;
+}
+
+/* The same of a text that is not empty and stands before `end`, up to which octets may be read. */
+static inline uint64_t word_before(struct cell c, const char *end)
+{
+    uint64_t w;
+
+    if (end - c.ptr < 8)
+        return word_of(c);
+    memcpy(&w, c.ptr, 8);
+    return le64toh(w) & ~(uint64_t)0 >> 8 * (8 - (c.len < 8 ? c.len : 8));
 }
 
 /* The last eight octets of a text that has them. */
@@ -595,7 +614,7 @@ static inline bool usual_value(const struct source_quick *q, size_t i, const str
     if (!c.len)
         return false;
     if (f->shape == SHAPE_SEEN) {
-        uint64_t word = word_of(c);
+        uint64_t word = word_before(c, row->w + row->begin + row->octets);
         const struct seen *seen = &f->seen[slot_of(word, c.len, MEMO_SLOTS)];
 
         if (!seen->same || seen->raw_n != c.len || seen->word != word ||
@@ -616,31 +635,66 @@ static inline bool usual_value(const struct source_quick *q, size_t i, const str
     return true;
 }
 
-/* The bare texts of a row, but those in quotes and odd ones: *ret_left has a bit for each that is not to go as it stands. False: one is not good. */
-static bool bare_texts(const struct source_quick *q, const struct csv_plain *row, struct cell *values,
-                       uint64_t *ret_left)
+/* Cells of a row, a bit each, the first left out: those in which nothing stands, and those with more octets than they may have. */
+struct lengths {
+    uint64_t none, too_many;
+};
+
+#ifdef __SSE2__
+/* Four cells from i on. */
+static inline void four_lengths(const uint32_t *end, const int32_t *most, size_t i, struct lengths *ret)
 {
-    const char *const w = row->w;
-    const uint32_t *const end = row->end;
-    const uint64_t special = row->quoted | row->odd;
-    uint64_t left = 0;
+    __m128i to = _mm_loadu_si128((const __m128i *)(const void *)(end + i));
+    __m128i from = _mm_loadu_si128((const __m128i *)(const void *)(end + i - 1));
+    __m128i n = _mm_sub_epi32(to, _mm_add_epi32(from, _mm_set1_epi32(1)));
+    __m128i max = _mm_loadu_si128((const __m128i *)(const void *)(most + i));
 
-    for (const struct bare_text *t = q->bare_texts, *last = t + q->n_bare; t < last; t++) {
-        size_t begin = end[t->column - 1] + 1, n = end[t->column] - begin;
+    ret->none |= (uint64_t)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(n, _mm_setzero_si128()))) << i;
+    ret->too_many |= (uint64_t)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpgt_epi32(n, max))) << i;
+}
+#endif
 
-        if (values)
-            values[t->field] = (struct cell){ n ? w + begin : NULL, n };
-        if (special >> t->column & 1) {
-            left |= (uint64_t)1 << t->field;
-        } else if (!n) {
-            if (!q->fields[t->field].absent_good)
-                return false;
-        } else if (n > t->max_octets || w[begin + n - 1] == ' ') {
-            return false;
-        }
+static inline struct lengths lengths_of(const uint32_t *end, size_t n, const int32_t *most)
+{
+    struct lengths ret = { 0 };
+    size_t i = 1;
+
+    n = n < 64 ? n : 64;
+#ifdef __SSE2__
+    for (; i + 4 <= n; i += 4)
+        four_lengths(end, most, i, &ret);
+    if (n >= 5 && i < n) { /* some of them twice */
+        four_lengths(end, most, n - 4, &ret);
+        i = n;
     }
-    *ret_left = left;
-    return true;
+#endif
+    for (; i < n; i++) {
+        size_t octets = end[i] - end[i - 1] - 1;
+
+        ret.none |= (uint64_t)!octets << i;
+        ret.too_many |= (uint64_t)(octets > (size_t)most[i]) << i;
+    }
+    return ret;
+}
+
+/*
+ * The bare texts of a row, but those in quotes and odd ones: *ret_left has a bit for the column of each that is not to go as it stands.
+ * False: one is not good.
+ */
+static bool bare_texts(const struct source_quick *q, const struct csv_plain *row, uint64_t *ret_left)
+{
+    const uint64_t special = row->quoted | row->odd;
+    const struct lengths l = lengths_of(row->end, row->n, q->most);
+
+    *ret_left = q->bare & special;
+    return !((q->bare & ~special & l.too_many) | (q->absent_bad & ~special & l.none));
+}
+
+/* Bare texts as cells, for who looks at some. */
+static void bare_cells(const struct source_quick *q, const struct csv_plain *row, struct cell *values)
+{
+    for (uint64_t bare = q->bare; bare; bare &= bare - 1)
+        (void)plain_cell(row, (size_t)__builtin_ctzll(bare), &values[q->field_of[__builtin_ctzll(bare)]]);
 }
 
 bool source_quick_plain(struct source_quick *q, const struct source *s, const struct csv_plain *row, struct arena *a,
@@ -660,14 +714,16 @@ bool source_quick_plain(struct source_quick *q, const struct source *s, const st
     ret->other_company = company->other;
     if (company->other)
         return true;
-    if (!bare_texts(q, row, s->has_later ? values : NULL, &left))
+    if (!bare_texts(q, row, &left))
         return false;
+    if (s->has_later)
+        bare_cells(q, row, values);
     for (size_t k = 0; k < q->n_others; k++)
         if (!usual_value(q, q->others[k], row, &values[q->others[k]], &same) &&
             !plain_value(q, s, q->others[k], row, a, values, &same))
             return false;
     for (; left; left &= left - 1)
-        if (!plain_value(q, s, (size_t)__builtin_ctzll(left), row, a, values, &same))
+        if (!plain_value(q, s, q->field_of[__builtin_ctzll(left)], row, a, values, &same))
             return false;
     ret->same = same;
     return true;
@@ -691,6 +747,8 @@ void source_quick_learn(struct source_quick *q, const struct source *s, const st
         } else if (!raw.len) {
             f->empty_good = f->empty_good || raw.ptr;
             f->absent_good = f->absent_good || !raw.ptr;
+            if (f->absent_good && f->column < 64 && q->field_of[f->column] == i)
+                q->absent_bad &= ~((uint64_t)1 << f->column);
         } else if (f->shape == SHAPE_SEEN) {
             remember(f, raw, r->values[i]);
         }

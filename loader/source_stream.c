@@ -195,16 +195,18 @@ static void make_piece(struct work *w, int thread)
 
 static enum ec piece_begin(struct source_stream *st, struct piece *p, const struct dmf_format *f, struct err *reterr)
 {
+    struct dmf_format in_utf8 = *f;
     size_t header_n;
 
+    in_utf8.utf16 = false;
     p->work.run = make_piece;
     p->st = st;
     p->src = *st->s;
     p->src.csv = csv_part_reader(st->file);
     (void)csv_header(st->file, &header_n);
     p->src.quick = st->s->quick ? source_quick_new(&p->src, header_n) : NULL;
-    package_form(&p->src, 1, "", f, "", &p->own, &p->form);
-    return dmf_data_new(&p->form.entity, f, &p->data, reterr);
+    package_form(&p->src, 1, "", &in_utf8, "", &p->own, &p->form);
+    return dmf_data_new(&p->form.entity, &in_utf8, &p->data, reterr);
 }
 
 static void piece_end(struct piece *p)

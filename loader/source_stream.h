@@ -39,7 +39,7 @@ struct source_run { /* rows that follow each other in the file */
     const struct run_line *lines; /* n; places are from `offset` and `line` on */
     uint64_t offset, line;
     const char *company;
-    const char *text; /* the first row begins at text + from */
+    const char *text; /* in UTF-8, whatever the format's encoding; the first row begins at text + from */
     size_t from;
     const struct dmf_made *made; /* n */
     struct source_row row;

@@ -17,11 +17,7 @@ static struct cell map_text(struct cell c, unsigned options, struct arena *a)
     return ret;
 }
 
-/*
- * Code points that no normalisation to form C touches, whatever of the same kind stands beside them: starters that neither change
- * by themselves nor are the second part of a composition. Not all there are, but what business texts hold.
- */
-static bool stays(uint32_t cp)
+bool canon_stays(uint32_t cp)
 {
     static const struct {
         uint32_t from, to;
@@ -52,7 +48,7 @@ static bool surely_composed(struct cell c)
 
         if ((unsigned char)c.ptr[i] >= 0xCC) { /* below: up to U+02FF */
             n = utf8_decode(c.ptr + i, c.len - i, &cp);
-            if (!n || !stays(cp))
+            if (!n || !canon_stays(cp))
                 return false;
         }
         i += n;

@@ -67,6 +67,11 @@ enum canon_outcome canon_cell(const struct canon_rule *rule, const struct canon_
  * letters). A time part at the end may be missing as a whole in a cell. *ret_why as above. NULL is fine (ISO).
  */
 bool canon_date_pattern_ok(const char *pattern, const char **ret_why);
+/*
+ * Code points that no normalisation to form C touches, whatever of the same kind stands beside them: starters that neither change
+ * by themselves nor are the second part of a composition. Not all there are, but what business texts hold.
+ */
+bool canon_stays(uint32_t cp);
 /* True for absent, and for F&O's default of the type (empty text, 0, No/zero word, false) unless strict. */
 bool canon_is_default(const struct canon_rule *rule, struct cell canonical);
 /*

@@ -58,7 +58,9 @@ struct csv_plain {
     uint32_t octets; /* with the line end */
     size_t n;
     uint64_t quoted, needed; /* as above */
-    uint64_t odd; /* of the first 64 cells: there is a CR in it, or an octet from 0xCC on */
+    /* Of the first 64 cells: there is a CR in it, it is perhaps not in normal form C, or it stands without quotes and has a blank at its
+     * end. */
+    uint64_t odd;
     bool wide, several_lines;
     uint64_t offset, line, number;
 };

@@ -1,5 +1,7 @@
 #include "data/csv_fast.h"
 
+#include "data/canon.h"
+
 #include <stdlib.h>
 
 #ifdef __SSE2__
@@ -14,7 +16,7 @@ enum { BLOCK = 64, WINDOW_MIN = 2048, WINDOW_USUAL = 16 * 1024 };
 
 /* What one look at 64 octets finds. */
 struct look {
-    uint64_t quote, delimiter, lf, cr, control, high, wide;
+    uint64_t quote, delimiter, lf, cr, control, high, wide, blank;
 };
 
 #ifdef __SSE2__
@@ -40,6 +42,7 @@ INLINE static void look_sse2(const char *p, char delimiter, char quote, struct l
                          _mm_or_si128(_mm_andnot_si128(fine, is_low), _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F))))
                      << shift;
         l.high |= (uint64_t)(unsigned)_mm_movemask_epi8(v) << shift;
+        l.blank |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(' '))) << shift;
         l.wide |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, wide), v)) << shift;
     }
     *ret = l;
@@ -68,12 +71,15 @@ __attribute__((target("avx2"))) INLINE static void look_avx2(const char *p, char
                          _mm256_andnot_si256(fine, is_low), _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7F))))
                      << shift;
         l.high |= (uint64_t)(unsigned)_mm256_movemask_epi8(v) << shift;
+        l.blank |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(' '))) << shift;
         l.wide |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(v, wide), v)) << shift;
     }
     *ret = l;
 }
-__attribute__((target("avx512bw"))) INLINE static void look_avx512(const char *p, char delimiter, char quote,
-                                                                   struct look *ret)
+
+#define AVX512 "avx512bw,avx512vbmi2,bmi,pclmul,popcnt"
+__attribute__((target(AVX512))) INLINE static void look_avx512(const char *p, char delimiter, char quote,
+                                                               struct look *ret)
 {
     __m512i v = _mm512_loadu_si512((const void *)p);
 
@@ -85,6 +91,7 @@ __attribute__((target("avx512bw"))) INLINE static void look_avx512(const char *p
     ret->control |= _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(0x20)) &
                     ~(ret->lf | ret->cr | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\t')));
     ret->high = _mm512_movepi8_mask(v);
+    ret->blank = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(' '));
     ret->wide = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)0xCC));
 }
 #else
@@ -103,6 +110,7 @@ INLINE static void look_plain(const char *p, char delimiter, char quote, struct 
         l.control |= (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F ? bit : 0;
         l.high |= c >= 0x80 ? bit : 0;
         l.wide |= c >= 0xCC ? bit : 0;
+        l.blank |= c == ' ' ? bit : 0;
     }
     *ret = l;
 }
@@ -113,8 +121,8 @@ INLINE static void look_plain(const char *p, char delimiter, char quote, struct 
 /* What one block leaves to the next. */
 struct carry {
     uint64_t inside; /* all ones while a quote is open */
-    uint64_t may_open, closed,
-        cr; /* 0 or 1: the last octet was one behind which a quote may open, a closing quote, a CR */
+    uint64_t may_open, closed, cr,
+        blank; /* 0 or 1: the last octet was one behind which a quote may open, a closing quote, a CR, a blank */
     size_t utf8; /* octets before it were looked at */
 };
 
@@ -125,6 +133,15 @@ INLINE static uint64_t between(uint64_t quotes)
         quotes ^= quotes << shift;
     return quotes;
 }
+
+#ifdef __SSE2__
+/* The same: a product without carries with all ones. */
+__attribute__((target(AVX512))) INLINE static uint64_t between_avx512(uint64_t quotes)
+{
+    return (uint64_t)_mm_cvtsi128_si64(
+        _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)quotes), _mm_set1_epi8((char)0xFF), 0));
+}
+#endif
 
 /* Where few are expected. */
 INLINE static size_t add_few(uint32_t *to, size_t n, uint64_t bits, size_t begin)
@@ -162,6 +179,29 @@ INLINE static size_t add_bits(uint32_t *to, size_t n, uint64_t bits, size_t begi
     }
     return end;
 }
+
+#ifdef __SSE2__
+/* Sixteen at a time, of the numbers of all octets those that have a bit. */
+__attribute__((target(AVX512))) INLINE static size_t add_bits_avx512(uint32_t *to, size_t n, uint64_t bits,
+                                                                     size_t begin)
+{
+    static const unsigned char ALL[BLOCK] = { 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                              16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+                                              32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+                                              48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63 };
+    const __m512i from = _mm512_set1_epi32((int)begin);
+    __m512i at = _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(ALL));
+    size_t count = (size_t)__builtin_popcountll(bits);
+
+    for (size_t i = 0;;) {
+        _mm512_storeu_si512(to + n + i, _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm512_castsi512_si128(at)), from));
+        i += 16;
+        if (i >= count)
+            return n + count;
+        at = _mm512_alignr_epi32(at, at, 4);
+    }
+}
+#endif
 
 /* A sequence that the window's end cuts off is not wrong: its row has no end there. */
 static bool cut_off(const char *p, size_t i, size_t end)
@@ -209,68 +249,85 @@ INLINE static void add_ends(struct csv_fast *f, const char *p, uint64_t ends, ui
     }
 }
 
+/* Where cells and rows end in a block. */
+struct block_ends {
+    uint64_t cells, rows;
+};
+
 /*
- * One block. Every quote has to open a cell, to close one or to be doubled; outside of quotes a CR has an LF behind it. False: what is
- * not so is in the block, f->spoiled.
+ * One block. Every quote has to open a cell, to close one or to be doubled; outside of quotes a CR has an LF behind it. inside: of
+ * between(l->quote). False: what is not so is in the block, f->spoiled.
  */
-INLINE static bool index_block(struct csv_fast *f, const char *p, size_t b, uint64_t there, const struct look *l,
-                               struct carry *k)
+INLINE static bool look_at_block(struct csv_fast *f, const char *p, size_t b, uint64_t there, const struct look *l,
+                                 uint64_t inside, struct carry *k, struct block_ends *ret)
 {
-    const uint64_t quoted = between(l->quote) ^ k->inside, cr = l->cr & ~quoted;
+    const uint64_t quoted = inside ^ k->inside, cr = l->cr & ~quoted;
     const uint64_t ends = (l->delimiter | l->lf) & ~quoted;
     const uint64_t open = l->quote & quoted, close = l->quote & ~quoted, closed = close << 1 | k->closed;
-    const uint64_t inner = (l->lf | l->cr) & quoted;
-    const size_t begin = b * BLOCK, n = f->n;
+    const uint64_t inner = (l->lf | l->cr) & quoted, odd = l->wide | ((ends | cr) & (l->blank << 1 | k->blank));
+    const size_t begin = b * BLOCK;
     uint64_t bad = l->control | ((cr << 1 | k->cr) & ~l->lf);
 
     if (l->quote | k->closed) {
         bad |= (open & ~(ends << 1 | k->may_open | closed)) | (closed & ~(ends | cr | open));
         f->n_opens = add_few(f->opens, f->n_opens, open & ~closed, begin);
     }
-    if (l->high) {
+    if (l->high)
         bad |= not_utf8(p, begin, l->high, f->octets, &k->utf8);
-        f->n_wide = add_few(f->wide, f->n_wide, l->wide, begin);
-    }
+    if (odd)
+        f->n_odd = add_few(f->odd, f->n_odd, odd, begin);
     f->masks[b] = (struct csv_masks){ l->high, (quoted & (l->delimiter | l->lf | l->cr)) | (open & closed) };
     if (inner)
         f->n_inner = add_few(f->inner, f->n_inner, inner, begin);
-    f->n = add_bits(f->at, n, ends, begin);
-    add_ends(f, p, ends, l->lf & ~quoted, n, begin);
-    *k = (struct carry){ (uint64_t)((int64_t)quoted >> 63), ends >> 63, close >> 63, cr >> 63, k->utf8 };
+    *ret = (struct block_ends){ ends, l->lf & ~quoted };
+    *k = (struct carry){
+        (uint64_t)((int64_t)quoted >> 63), ends >> 63, close >> 63, cr >> 63, l->blank >> 63, k->utf8
+    };
     bad &= there;
     if (bad)
         f->spoiled = begin + (size_t)__builtin_ctzll(bad);
     return !bad;
 }
 
-#define INDEX(name, target_, see)                                    \
-    target_ static void name(struct csv_fast *f, const char *p)      \
-    {                                                                \
-        struct carry k = { .may_open = 1 };                          \
-        struct look l;                                               \
-        char last[BLOCK];                                            \
-        size_t b = 0, left = f->octets % BLOCK;                      \
-                                                                     \
-        for (; b < f->octets / BLOCK; b++) {                         \
-            see(p + b * BLOCK, f->delimiter, f->quote, &l);          \
-            if (!index_block(f, p, b, ~(uint64_t)0, &l, &k))         \
-                return;                                              \
-        }                                                            \
-        if (!left)                                                   \
-            return;                                                  \
-        memset(last, 'x', sizeof(last));                             \
-        memcpy(last, p + b * BLOCK, left);                           \
-        see(last, f->delimiter, f->quote, &l);                       \
-        l.delimiter &= ~(~(uint64_t)0 << left);                      \
-        l.quote &= ~(~(uint64_t)0 << left);                          \
-        (void)index_block(f, p, b, ~(~(uint64_t)0 << left), &l, &k); \
+#define INDEX(name, target_, see, between_, add_bits_)                                                   \
+    target_ INLINE static bool name##_block(struct csv_fast *f, const char *p, size_t b, uint64_t there, \
+                                            const struct look *l, struct carry *k)                       \
+    {                                                                                                    \
+        struct block_ends e;                                                                             \
+        bool good = look_at_block(f, p, b, there, l, between_(l->quote), k, &e);                         \
+        size_t n = f->n;                                                                                 \
+                                                                                                         \
+        f->n = add_bits_(f->at, n, e.cells, b * BLOCK);                                                  \
+        add_ends(f, p, e.cells, e.rows, n, b *BLOCK);                                                    \
+        return good;                                                                                     \
+    }                                                                                                    \
+    target_ static void name(struct csv_fast *f, const char *p)                                          \
+    {                                                                                                    \
+        struct carry k = { .may_open = 1 };                                                              \
+        struct look l;                                                                                   \
+        char last[BLOCK];                                                                                \
+        size_t b = 0, left = f->octets % BLOCK;                                                          \
+                                                                                                         \
+        for (; b < f->octets / BLOCK; b++) {                                                             \
+            see(p + b * BLOCK, f->delimiter, f->quote, &l);                                              \
+            if (!name##_block(f, p, b, ~(uint64_t)0, &l, &k))                                            \
+                return;                                                                                  \
+        }                                                                                                \
+        if (!left)                                                                                       \
+            return;                                                                                      \
+        memset(last, 'x', sizeof(last));                                                                 \
+        memcpy(last, p + b * BLOCK, left);                                                               \
+        see(last, f->delimiter, f->quote, &l);                                                           \
+        l.delimiter &= ~(~(uint64_t)0 << left);                                                          \
+        l.quote &= ~(~(uint64_t)0 << left);                                                              \
+        (void)name##_block(f, p, b, ~(~(uint64_t)0 << left), &l, &k);                                    \
     }
 #ifdef __SSE2__
-INDEX(index_sse2, , look_sse2)
-INDEX(index_avx2, __attribute__((target("avx2,bmi,popcnt"))), look_avx2)
-INDEX(index_avx512, __attribute__((target("avx512bw,bmi,popcnt"))), look_avx512)
+INDEX(index_sse2, , look_sse2, between, add_bits)
+INDEX(index_avx2, __attribute__((target("avx2,bmi,popcnt"))), look_avx2, between, add_bits)
+INDEX(index_avx512, __attribute__((target(AVX512))), look_avx512, between_avx512, add_bits_avx512)
 #else
-INDEX(index_plain, , look_plain)
+INDEX(index_plain, , look_plain, between, add_bits)
 #endif
 
 static void index_octets(struct csv_fast *f, const char *p)
@@ -278,7 +335,8 @@ static void index_octets(struct csv_fast *f, const char *p)
 #ifdef __SSE2__
     bool bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
 
-    if (bits && __builtin_cpu_supports("avx512bw"))
+    if (bits && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi2") &&
+        __builtin_cpu_supports("pclmul"))
         index_avx512(f, p);
     else if (bits && __builtin_cpu_supports("avx2"))
         index_avx2(f, p);
@@ -300,14 +358,14 @@ static void index_window(struct csv_fast *f, const struct csv_input *in, uint64_
     f->limit = f->limit < WINDOW_USUAL ? f->limit * 2 : WINDOW_USUAL;
     f->from = from;
     f->octets = f->spoiled = have;
-    f->n = f->n_opens = f->n_inner = f->n_wide = f->n_ends = 0;
-    f->next = f->next_open = f->next_inner = f->next_wide = 0;
+    f->n = f->n_opens = f->n_inner = f->n_odd = f->n_ends = 0;
+    f->next = f->next_open = f->next_inner = f->next_odd = 0;
     if (f->cap < have + BLOCK) { /* and room for what add_bits() writes too much */
         f->cap = have + BLOCK;
         f->at = xrealloc(f->at, f->cap * sizeof(*f->at));
         f->opens = xrealloc(f->opens, f->cap * sizeof(*f->opens));
         f->inner = xrealloc(f->inner, f->cap * sizeof(*f->inner));
-        f->wide = xrealloc(f->wide, f->cap * sizeof(*f->wide));
+        f->odd = xrealloc(f->odd, f->cap * sizeof(*f->odd));
         f->ends = xrealloc(f->ends, f->cap * sizeof(*f->ends));
         f->masks = xrealloc(f->masks, (f->cap / BLOCK + 1) * sizeof(*f->masks));
     }
@@ -381,13 +439,21 @@ static uint32_t note_lines(struct csv_fast *f, size_t lf, struct csv_plain *row)
     return lines;
 }
 
-static void note_wide(struct csv_fast *f, size_t lf, struct csv_plain *row)
+/* Cells that end in a blank, and such as are perhaps not in normal form C, up to the octet `lf`. */
+static void note_odd(struct csv_fast *f, size_t lf, struct csv_plain *row)
 {
     size_t i = 0;
 
-    for (; f->next_wide < f->n_wide && f->wide[f->next_wide] < lf; f->next_wide++) {
-        row->odd |= cell_bit(row, f->wide[f->next_wide], &i);
-        row->wide = true;
+    for (; f->next_odd < f->n_odd && f->odd[f->next_odd] <= lf; f->next_odd++) {
+        size_t at = f->odd[f->next_odd];
+        uint32_t cp = 0;
+
+        if ((unsigned char)row->w[at] >= 0xCC) {
+            row->wide = true;
+            if (utf8_decode(row->w + at, lf - at, &cp) && canon_stays(cp))
+                continue;
+        }
+        row->odd |= cell_bit(row, at, &i);
     }
 }
 
@@ -423,8 +489,8 @@ static bool split(struct csv_fast *f, const char *w, size_t max, struct csv_fast
         note_quoted(f, e->lf, row);
     if (f->next_inner < f->n_inner)
         ret->lines = note_lines(f, e->lf, row);
-    if (f->next_wide < f->n_wide)
-        note_wide(f, e->lf, row);
+    if (f->next_odd < f->n_odd)
+        note_odd(f, e->lf, row);
     f->next++;
     return true;
 }
@@ -502,7 +568,7 @@ void csv_fast_release(struct csv_fast *f)
     free(f->at);
     free(f->opens);
     free(f->inner);
-    free(f->wide);
+    free(f->odd);
     free(f->ends);
     free(f->masks);
     free(f->cells);

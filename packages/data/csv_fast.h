@@ -27,12 +27,12 @@ struct csv_fast {
     uint32_t *at; /* where cells end */
     uint32_t *opens; /* where cells in quotes begin */
     uint32_t *inner; /* line ends inside of quotes */
-    uint32_t *wide; /* octets from 0xCC on */
+    uint32_t *odd; /* octets from 0xCC on; ends of cells behind a blank */
     struct csv_end *ends;
-    size_t n, n_opens, n_inner, n_wide, n_ends, cap;
+    size_t n, n_opens, n_inner, n_odd, n_ends, cap;
     struct csv_masks *masks;
     size_t spoiled; /* first octet from which on the window is not trusted, octets = none */
-    size_t next, next_open, next_inner, next_wide; /* of the next row */
+    size_t next, next_open, next_inner, next_odd; /* of the next row */
     struct strbuf scratch; /* cells with doubled quotes */
     struct cell *cells;
     size_t cells_cap;

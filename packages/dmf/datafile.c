@@ -4,68 +4,15 @@
 #include "dmf/dmf_parts.h"
 
 #include <stdlib.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 /* What is special about an octet of a CSV cell. */
 enum { IS_DELIMITER = 1, IS_QUALIFIER = 2, IS_BREAK = 4, IS_NUL = 8, IS_HIGH = 16 };
-
-/* UTF-16LE of valid UTF-8. */
-static void widen(struct strbuf *out, const char *p, size_t n)
-{
-    char *o;
-    size_t i = 0;
-
-    strbuf_reserve(out, 2 * n + 2);
-    o = out->buf + out->len;
-    while (i < n) {
-        uint64_t w;
-        uint32_t cp;
-        size_t step;
-
-#ifdef __SSE2__
-        for (; n - i >= 16; i += 16, o += 32) { /* ASCII, sixteen at a time */
-            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-
-            if (_mm_movemask_epi8(v))
-                break;
-            _mm_storeu_si128((__m128i *)(void *)o, _mm_unpacklo_epi8(v, _mm_setzero_si128()));
-            _mm_storeu_si128((__m128i *)(void *)(o + 16), _mm_unpackhi_epi8(v, _mm_setzero_si128()));
-        }
-#endif
-        for (; n - i >= sizeof(w); i += sizeof(w), o += 2 * sizeof(w)) { /* ASCII, eight at a time */
-            memcpy(&w, p + i, sizeof(w));
-            if (w & 0x8080808080808080U)
-                break;
-            for (size_t k = 0; k < sizeof(w); k++) {
-                o[2 * k] = p[i + k];
-                o[2 * k + 1] = 0;
-            }
-        }
-        if (i == n)
-            break;
-        cp = (unsigned char)p[i];
-        step = cp >= 0x80 ? utf8_decode(p + i, n - i, &cp) : 1;
-        if (cp >= 0x10000) {
-            uint32_t high = 0xD800 + ((cp - 0x10000) >> 10), low = 0xDC00 + (cp & 0x3FF);
-
-            *o++ = (char)high, *o++ = (char)(high >> 8);
-            *o++ = (char)low, *o++ = (char)(low >> 8);
-        } else {
-            *o++ = (char)cp, *o++ = (char)(cp >> 8);
-        }
-        i += step;
-    }
-    *o = 0;
-    out->len = (size_t)(o - out->buf);
-}
 
 /* Puts r->text behind the other rows. */
 static void emit(struct dmf_data *r)
 {
     if (r->format.kind == DMF_CSV && r->format.utf16)
-        widen(&r->out, r->text.buf, r->text.len);
+        dmf_widen(&r->out, r->text.buf, r->text.len);
     else
         strbuf_add(&r->out, r->text.buf, r->text.len);
 }
@@ -224,11 +171,15 @@ static const char *csv_row(struct dmf_data *r, const struct cell *cells, const b
     return NULL;
 }
 
-/* Short texts, mostly: two moves that overlap instead of a call. */
+/* Short texts, mostly: moves of which the last two overlap, instead of a call. */
 static inline char *put(char *o, const char *p, size_t n)
 {
-    if (n > 16) {
+    if (n > 256) {
         memcpy(o, p, n);
+    } else if (n > 16) {
+        for (size_t i = 0; i < n - 16; i += 16)
+            memcpy(o + i, p + i, 16);
+        memcpy(o + n - 16, p + n - 16, 16);
     } else if (n >= 8) {
         uint64_t first, last;
 
@@ -312,7 +263,7 @@ bool dmf_data_copy(struct dmf_data *r, const struct cell *cells, const size_t *i
     *o = 0;
     out->len = (size_t)(o - out->buf);
     if (r->format.utf16)
-        widen(&r->out, r->text.buf, r->text.len);
+        dmf_widen(&r->out, r->text.buf, r->text.len);
     return true;
 refused:
     out->buf[before] = 0;

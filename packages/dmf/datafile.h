@@ -58,6 +58,8 @@ enum ec dmf_data_verbatim(struct dmf_data *r, const struct cell *cells, const si
 /* The same, for CSV formats; false: nothing was added, the row is to go the general way. Of cells that stand in qualifiers and need
  * them, only such as are the same are looked at in the row, not in `cells`. */
 bool dmf_data_copy(struct dmf_data *r, const struct cell *cells, const size_t *index, const struct dmf_verbatim *v);
+/* UTF-16LE of valid UTF-8, behind what is in `out`. */
+void dmf_widen(struct strbuf *out, const char *p, size_t n);
 /* Why no row of this format can hold the text ("the text qualifier of the CSV format"), NULL = it can. */
 const char *dmf_cell_refused(const struct dmf_format *f, struct cell c);
 

@@ -23,6 +23,11 @@ enum { WITH_ISAL = 0 };
  * fifth of the size; memLevel 7 keeps its tables in the cache.
  */
 enum { LEVEL = 1, ZLIB_MEMORY = 7 };
+/*
+ * How far back ISA-L looks, as a power of two: 16 kB and its tables stay in the nearest cache, and what is near is shorter to name. In
+ * UTF-16 that is half the text; there it looks as far as it can.
+ */
+enum { WINDOW_BITS = 14, WINDOW_BITS_WIDE = 15 };
 enum {
     OUT_OCTETS = DEFLATE_BLOCK + DEFLATE_BLOCK / 8 + 1024
 }; /* stored blocks: 5 octets for each 64 kB, and the flush */
@@ -41,6 +46,7 @@ struct slot {
     struct deflate_pool *pool;
     struct deflate_stream *stream; /* NULL = abandoned meanwhile */
     struct strbuf in;
+    bool wide;
     unsigned char *out;
     size_t out_n;
     uint32_t crc;
@@ -84,14 +90,15 @@ static void squeeze(struct squeezer *q, struct slot *s)
 #ifdef HAVE_ISAL
     if (q->isal) {
         /* Zeros for each block: what ISA-L does not set in there finds its way into the block's octets, which must not depend on
-         * the block that this thread had before. */
+         * the block that this thread had before. Behind what it asks for at least are tokens, written before they are read. */
         memset(&q->is, 0, sizeof(q->is));
-        memset(q->level_buf, 0, ISAL_DEF_LVL1_DEFAULT);
+        memset(q->level_buf, 0, ISAL_DEF_LVL1_REQ);
         isal_deflate_init(&q->is);
         q->is.level = LEVEL;
         q->is.level_buf = q->level_buf;
         q->is.level_buf_size = ISAL_DEF_LVL1_DEFAULT;
         q->is.gzip_flag = IGZIP_DEFLATE;
+        q->is.hist_bits = s->wide ? WINDOW_BITS_WIDE : WINDOW_BITS;
         q->is.flush = SYNC_FLUSH;
         q->is.next_in = (uint8_t *)s->in.buf;
         q->is.avail_in = (uint32_t)s->in.len;
@@ -221,6 +228,7 @@ enum ec deflate_block(struct deflate_pool *p, struct deflate_stream *s, struct s
     to->in = *block;
     *block = spare;
     to->stream = s;
+    to->wide = s->wide;
     to->pool = p;
     to->work.run = work;
     workers_give(p->workers, &to->work);

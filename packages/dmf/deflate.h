@@ -28,6 +28,7 @@ typedef enum ec deflate_sink(void *arg, const void *p, size_t n, struct err *ret
 struct deflate_stream {
     deflate_sink *sink;
     void *arg;
+    bool wide; /* its text is UTF-16 */
     uint32_t crc; /* CRC-32 of the text, right after deflate_end() */
     uint64_t octets_in, octets_out;
 };

@@ -136,7 +136,7 @@ enum ec dmf_writer_new(const struct dmf_package *p, const struct dmf_format *f, 
         w->spools[i].w = w;
         w->spools[i].name = p->entities[i].input_file;
         w->spools[i].digest = octet_digest_new();
-        w->spools[i].deflate = (struct deflate_stream){ .sink = spool_add, .arg = &w->spools[i] };
+        w->spools[i].deflate = (struct deflate_stream){ .sink = spool_add, .arg = &w->spools[i], .wide = f->utf16 };
         w->written[i].qualified = arena_zalloc(&w->a, p->entities[i].n + 1);
     }
     for (size_t i = 0; i < p->n && !rc; i++) {
@@ -206,30 +206,40 @@ enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *c
     return rc ? rc : dmf_writer_added(w, entity, reterr);
 }
 
+/* Rows behind those of the block, until it is full; how many. The same blocks as from one row after the other. */
+static size_t add_made(const struct dmf_writer *w, struct strbuf *out, const char *text, size_t from,
+                       const struct dmf_made *made, size_t n, uint64_t *qualified)
+{
+    const bool wide = w->format.utf16;
+    size_t i = 0, first = from;
+
+    for (; i < n && out->len + (from - first) < BLOCK_OCTETS; i++) {
+        *qualified |= made[i].qualified;
+        if (wide) {
+            dmf_widen(out, text + from, made[i].end - from);
+            first = made[i].end;
+        }
+        from = made[i].end;
+    }
+    strbuf_add(out, text + first, from - first);
+    return i;
+}
+
 enum ec dmf_writer_made(struct dmf_writer *w, size_t entity, const char *text, size_t from,
                         const struct dmf_made *made, size_t n, struct err *reterr)
 {
     struct spool *s = &w->spools[entity];
-    struct dmf_written *written = &w->written[entity];
     struct strbuf *out = &dmf_writer_data(w, entity)->out;
+    uint64_t qualified = 0;
     enum ec rc = EC_OK;
 
     for (size_t i = 0; i < n && !rc;) {
-        uint64_t qualified = 0;
-        size_t had = out->len, to = from;
-
-        /* the same blocks as from one row after the other */
-        for (; i < n && had + (to - from) < BLOCK_OCTETS; i++) {
-            qualified |= made[i].qualified;
-            to = made[i].end;
-            written->rows++;
-        }
-        strbuf_add(out, text + from, to - from);
-        from = to;
-        note_qualified(written->qualified, qualified);
+        i += add_made(w, out, text, i ? made[i - 1].end : from, made + i, n - i, &qualified);
         if (out->len >= BLOCK_OCTETS)
             rc = spool_flush(w, s, reterr);
     }
+    w->written[entity].rows += n;
+    note_qualified(w->written[entity].qualified, qualified);
     return rc;
 }
 

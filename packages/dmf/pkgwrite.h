@@ -31,8 +31,8 @@ enum ec dmf_writer_row(struct dmf_writer *w, size_t entity, const struct cell *c
 struct dmf_data *dmf_writer_data(struct dmf_writer *w, size_t entity);
 enum ec dmf_writer_added(struct dmf_writer *w, size_t entity, struct err *reterr);
 /*
- * Rows that were made elsewhere, by a dmf_data of the same entity and format, of at most 64 fields: n rows, the first of which begins at
- * text + from. The package is the same as if they had been made here one by one.
+ * Rows that were made elsewhere, by a dmf_data of the same entity and format but always in UTF-8, of at most 64 fields: n rows, the first
+ * of which begins at text + from. The package is the same as if they had been made here one by one.
  */
 struct dmf_made {
     size_t end; /* of the row, in the text */

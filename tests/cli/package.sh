@@ -158,11 +158,15 @@ for jobs in 1 2 5; do dmfsync package build customers --jobs $jobs --out "$W/pie
 same "rows were packed and refused" "1 1" "$(sqlite3 :memory: "select sum(json_extract(value, '\$.rows')) > 10000, count(*) > 3 from json_each(cast(readfile('$W/pieces1/packages.json') as text), '\$.packages')" | tr '|' ' ')"
 result "some were refused" "$([ "$(wc -l <"$W/pieces1/rejects.csv")" -gt 100 ]; echo $?)"
 for jobs in 2 5; do same "by $jobs threads: the same" "" "$(diff -r "$W/pieces1" "$W/pieces$jobs")"; done
+DMFSYNC_LOAD_PACKAGE_OCTETS=400000 dmfsync package build customers --out "$W/pieces_octets"
 zstd -q -f sources/customers.csv
 sed -i 's|^source = sources/customers.csv$|source = sources/customers.csv.zst|' dmfsync.ini
 dmfsync package build customers --out "$W/row_by_row"
 sed 's/customers\.csv\.zst/customers.csv/' "$W/row_by_row/rejects.csv" >"$W/rejects"
 same "row by row: the same packages" "" "$(diff -r -x '*.lines.zst' -x rejects.csv "$W/pieces1" "$W/row_by_row")"
+DMFSYNC_LOAD_PACKAGE_OCTETS=400000 dmfsync package build customers --out "$W/row_by_row_octets"
+result "slices by octets are more" "$([ "$(ls "$W/pieces_octets" | wc -l)" -gt "$(ls "$W/pieces1" | wc -l)" ]; echo $?)"
+same "row by row: the same slices by octets" "" "$(diff -r -x '*.lines.zst' -x rejects.csv "$W/pieces_octets" "$W/row_by_row_octets")"
 same "row by row: the same rows refused" "" "$(diff "$W/pieces1/rejects.csv" "$W/rejects" | head -3)"
 for z in "$W"/pieces1/*.lines.zst; do
     zstd -dcq "$z" | tail -n +4 >"$W/lines.a" && zstd -dcq "$W/row_by_row/$(basename "$z")" | tail -n +4 | cmp -s - "$W/lines.a"
