@@ -2,14 +2,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/step.h"
-#include "erp/pkgapi.h"
+#include "loader/package_import.h"
 #include "loader/package_row.h"
 #include "loader/send.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-enum { FIRST_POLL_MS = 100, JOB_APPEARS_MS = 10 * 60 * 1000, URL_RESERVE_MS = 5 * 60 * 1000 };
+enum { FIRST_POLL_MS = 100, JOB_APPEARS_MS = 10 * 60 * 1000 };
 
 /* What this process knows of the package that a lane works on; after a restart it is found out again. */
 struct lane {
@@ -47,55 +47,6 @@ static enum ec set_state(struct map_ctx *m, const struct package_row *p, const c
     return query_run(q, reterr);
 }
 
-static enum ec upload(struct map_ctx *m, const struct package_row *p, struct arena *a, struct erp_place *place,
-                      struct err *reterr)
-{
-    const char *path = package_path(m, p, a);
-    enum ec rc = EC_OK;
-
-    for (int tries = 0; tries < 3; tries++) {
-        int64_t left;
-
-        rc = erp_write_url(m->pair->app->erp, arena_printf(a, "%s-%.12s.zip", p->project, p->digest), a, place,
-                           reterr);
-        if (rc)
-            return err_ctx(reterr, rc, "ask for a place for '%s'", path);
-        left =
-            place->expires_ms ? place->expires_ms - session_server_now_ms(erp_session(m->pair->app->erp)) : INT64_MAX;
-        if (left < URL_RESERVE_MS && tries < 2) {
-            log_warn("send", "%s: the upload URL has %lld s left, asking for another", m->cfg->alias,
-                     (long long)(left / 1000));
-            continue;
-        }
-        rc = erp_blob_put(m->pair->app->erp, place, path, reterr);
-        if (rc != EC_STATE) /* EC_STATE: the URL expired on the way */
-            break;
-        log_warn("send", "%s: the upload URL was refused, asking for another", m->cfg->alias);
-    }
-    return rc ? err_ctx(reterr, rc == EC_STATE ? EC_FNO : rc, "upload '%s'", path) : EC_OK;
-}
-
-/* Known texts of refused packages, with what to do (F&O "Error descriptions for data management"). */
-static void advise(struct err *e)
-{
-    static const struct {
-        const char *text, *hint;
-    } KNOWN[] = {
-        { "does not exist in the target environment",
-          "the label is not the environment's: refresh the entity list, check the language" },
-        { "overwrite has not been specified", "a data project of that name exists with another definition" },
-        { "mapping is incorrect",
-          "another import of this data project runs, or the source data format was changed in F&O" },
-        { "PackageHeader.xml", "the package is damaged on its way: look for proxies that rewrite uploads" },
-    };
-
-    for (size_t i = 0; i < COUNT(KNOWN); i++)
-        if (strstr(e->msg, KNOWN[i].text)) {
-            err_hint(e, "%s", KNOWN[i].hint);
-            return;
-        }
-}
-
 static enum ec import(struct sending *s, struct lane *l, struct package_row *p, struct err *reterr)
 {
     struct map_ctx *m = s->m;
@@ -104,7 +55,8 @@ static enum ec import(struct sending *s, struct lane *l, struct package_row *p, 
     struct erp_import call = {
         .project = p->project, .execution_id = p->execution_id, .execute = true, .overwrite = true
     };
-    enum ec rc = upload(m, p, &a, &place, reterr);
+    const char *name = arena_printf(&a, "%s-%.12s.zip", p->project, p->digest);
+    enum ec rc = package_upload(m, package_path(m, p, &a), name, &a, &place, reterr);
 
     if (rc)
         goto out;
@@ -131,7 +83,7 @@ static enum ec import(struct sending *s, struct lane *l, struct package_row *p, 
         /* Refused before any job: nothing ran under this id. */
         bool gone = rc == EC_FNO && reterr->http_status == 400;
 
-        advise(reterr);
+        package_advise(reterr);
         (void)set_state(m, p, gone ? "failed" : "packed", reterr->msg, NULL);
         rc = err_ctx(reterr, rc, "F&O refused package '%s'", package_path(m, p, &a));
     } else if (rc == EC_NET || rc == EC_BUSY) {

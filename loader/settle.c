@@ -11,13 +11,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/step.h"
-#include "erp/pkgapi.h"
 #include "loader/package_form.h"
+#include "loader/package_import.h"
 #include "loader/package_rows.h"
 #include "loader/public/fno_read.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 enum { MAX_ATTEMPTS = 3 };
 
@@ -144,32 +143,27 @@ static enum ec take_key(void *arg, const struct cell *key, size_t n, struct cell
     return rc;
 }
 
-/* RecordId is the key's text; how parts are joined is not documented, so the separators seen are tried. */
+struct record {
+    struct settling *s;
+    struct arena *a;
+    struct source_place *place;
+    struct cell *key;
+};
+
+static bool is_record(void *arg, const struct cell *parts, size_t n)
+{
+    struct record *r = arg;
+
+    return find_row(r->s, parts, n, r->a, r->place, r->key);
+}
+
 static bool find_record(struct settling *s, struct cell id, struct arena *a, struct source_place *ret,
                         struct cell *ret_key)
 {
-    static const char SEPARATORS[] = "|,;\t-_/: ";
-    struct cell names[32], parts[32];
-    size_t n = key_names(s->m, names, COUNT(names));
+    struct record r = { s, a, ret, ret_key };
+    struct cell names[32];
 
-    if (n == 1)
-        return find_row(s, &id, 1, a, ret, ret_key);
-    for (size_t k = 0; SEPARATORS[k]; k++) {
-        size_t found = 0;
-        const char *p = id.ptr, *end = id.ptr + id.len;
-
-        while (found < n) {
-            const char *sep = found + 1 < n ? memchr(p, SEPARATORS[k], (size_t)(end - p)) : NULL;
-
-            parts[found++] = (struct cell){ p, (size_t)((sep ? sep : end) - p) };
-            if (!sep)
-                break;
-            p = sep + 1;
-        }
-        if (found == n && find_row(s, parts, n, a, ret, ret_key))
-            return true;
-    }
-    return false;
+    return record_parts(key_names(s->m, names, COUNT(names)), id, is_record, &r);
 }
 
 static enum ec take_error(void *arg, struct cell id, struct cell field, struct cell message, struct err *reterr)
@@ -194,32 +188,12 @@ static enum ec take_error(void *arg, struct cell id, struct cell field, struct c
 
 static enum ec read_file(struct settling *s, bool staging, struct err *reterr)
 {
-    struct map_ctx *m = s->m;
-    struct arena a = { 0 };
-    struct cell names[32];
-    size_t n = key_names(m, names, COUNT(names));
+    const struct map_ctx *m = s->m;
     const struct fno_entity *en =
         m->cfg->load_entity ? schema_entity(&m->pair->schema, cell_of(m->cfg->load_entity)) : m->b->entity;
-    char *path = workspace_path(&m->pair->app->ws, &a, ".dmfsync/tmp/errors-%lld.txt", (long long)s->p->id);
-    bool found = false;
-    struct err soft = { 0 };
-    enum ec rc =
-        erp_error_file(m->pair->app->erp, s->p->execution_id, cell_cstr(&a, en->label), staging, path, &found, &soft);
 
     s->stage = staging ? "staging" : "target";
-    if (!rc && found) {
-        rc = erp_key_file(path, names, n, take_key, s, &soft);
-        (void)unlink(path);
-    }
-    if (rc == EC_FNO || rc == EC_FORMAT) {
-        /* The counters and the read-back settle the rows without this file. */
-        log_warn("settle", "%s: the %s error file cannot be used: %s", m->cfg->alias, s->stage, soft.msg);
-        rc = EC_OK;
-    } else if (rc && reterr) {
-        *reterr = soft;
-    }
-    arena_release(&a);
-    return rc;
+    return package_error_keys(s->m, s->p->execution_id, en->label, staging, take_key, s, reterr);
 }
 
 static enum ec read_counters(struct settling *s, struct err *reterr)

@@ -3,13 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/step.h"
+#include "loader/public/fno_rows.h"
 #include "sync/apply_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 /* Small enough that a change does not wait long for its neighbours, large enough to keep all calls under way busy. */
-enum { CHUNK = 100 };
+enum { CHUNK = 100, PACKAGE_CHUNK = 2000 };
 
 /* ---- the guard of deletions ---- */
 
@@ -156,7 +157,9 @@ static enum ec chunk(struct applying *p, const char *octets, size_t n, struct er
             p->c->races++;
             start_again(it);
             if (it->races == MAX_RACES)
-                item_hold(it, "parked", "changed by others again and again while it was being written");
+                item_hold(it, "parked",
+                          p->packages ? "F&O's imports neither took the row nor named a reason"
+                                      : "changed by others again and again while it was being written");
             again++;
         }
     } while (again && !rc && !p->stop && !p->how->dry_run);
@@ -241,12 +244,13 @@ static enum ec next_keys(struct applying *p, const char *now, struct keys *k, st
 static enum ec apply_keys(struct applying *p, const char *now, int64_t total, struct err *reterr)
 {
     struct keys k = { .page = STRBUF(0) };
+    size_t most = p->packages ? PACKAGE_CHUNK : CHUNK; /* a job takes its time however few rows it has */
     int64_t done = 0;
     enum ec rc = next_keys(p, now, &k, reterr);
 
     while (!rc && k.page.len) {
         for (size_t at = 0, n; at < k.page.len && !rc; at += 16 * n) {
-            n = (k.page.len - at) / 16 < CHUNK ? (k.page.len - at) / 16 : CHUNK;
+            n = (k.page.len - at) / 16 < most ? (k.page.len - at) / 16 : most;
             rc = chunk(p, k.page.buf + at, n, reterr);
             done += (int64_t)n;
             progress_update(&p->m->pair->app->out, p->m->cfg->alias, "apply", done, total, "");
@@ -270,6 +274,9 @@ enum ec apply_pending(struct map_ctx *m, struct dict *d, const struct apply_how 
 
     *ret = (struct apply_counts){ 0 };
     clock_format_utc(clock_utc_ms(), now);
+    p.packages = fno_rows_needed(m);
+    if (!rc && p.packages)
+        rc = fno_rows_under_way(m, &p.under_way, reterr);
     if (!rc)
         rc = count_deletes(&p, reterr);
     if (!rc)

@@ -153,7 +153,14 @@ static bool deletion(struct applying *p, struct item *it)
         it->fate = FATE_DROP;
         return true;
     }
-    if (p->m->cfg->deletes == DELETES_REPORT) {
+    if (it->o.to_fno == MERGE_DELETE && p->packages) {
+        item_hold(
+            it, "conflict",
+            cell_cstr(&it->a, cell_printf(&it->a,
+                                          "%s; F&O's entity cannot be written through OData, and packages delete "
+                                          "nothing: delete it there",
+                                          why)));
+    } else if (p->m->cfg->deletes == DELETES_REPORT) {
         item_hold(it, "conflict", cell_cstr(&it->a, cell_printf(&it->a, "%s (deletes = report)", why)));
     } else if (p->deletes_held) {
         item_hold(it, "conflict",
@@ -259,6 +266,10 @@ enum ec item_decide(struct applying *p, struct item *it, struct err *reterr)
     if (!writes(&it->o)) {
         p->c->unchanged++;
         it->fate = FATE_SETTLE;
+        return EC_OK;
+    }
+    if (p->under_way && it->o.to_fno != MERGE_NOTHING) {
+        it->fate = FATE_LEAVE; /* what was read may be older than what is on its way */
         return EC_OK;
     }
     rc = halted(p, it, &over, reterr);

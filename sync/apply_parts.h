@@ -3,7 +3,7 @@
  *
  * Keys are taken in chunks; within one, every key occurs once and all go through each step side by side: read both records as
  * they are (apply_read.c), merge (apply_item.c), store what is about to be written, write F&O, write Dataverse (apply_write.c),
- * store what is so. A key whose write lost a race goes through the steps again with the next chunk.
+ * store what is so. Where F&O's entity cannot be written by OData, its writes are packages (apply_package.c). A key whose write lost a race goes through the steps again with the next chunk.
  */
 #ifndef SYNC_APPLY_PARTS_H
 #define SYNC_APPLY_PARTS_H
@@ -22,6 +22,8 @@ struct applying {
     struct arena rows; /* of the chunk under way */
     bool deletes_held; /* more deletions than the guard allows */
     bool batches;
+    bool packages; /* F&O's entity takes no writes through OData (apply_package.c) */
+    bool under_way; /* a package of an earlier round has not ended: nothing is written to F&O until it has */
     enum ec stop; /* network, sign-in: what was begun is stored, then this ends the stage */
     struct err stop_err;
 };
@@ -73,6 +75,8 @@ enum ec item_store(struct applying *p, struct item *it, struct err *reterr);
 /* ---- apply_write.c ---- */
 /* Bodies of both writes; a lookup that has no row parks the item. */
 enum ec item_bodies(struct applying *p, struct item *it, struct err *reterr);
+/* apply_package.c: creations and updates towards F&O of the chunk. What goes wrong with all of it is in p->stop. */
+enum ec write_packages(struct applying *p, struct item *items, size_t n);
 enum ec write_items(struct applying *p, struct item *items, size_t n, struct err *reterr);
 
 #endif

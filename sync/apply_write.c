@@ -283,7 +283,7 @@ static bool written(const struct item *it)
 
 enum ec write_items(struct applying *p, struct item *items, size_t n, struct err *reterr)
 {
-    enum ec rc = write_fno(p, items, n, false);
+    enum ec rc = p->packages ? write_packages(p, items, n) : write_fno(p, items, n, false);
 
     if (!rc)
         rc = write_dv(p, items, n, false);

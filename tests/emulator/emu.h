@@ -201,6 +201,7 @@ const struct emu_column *emu_column_by_name(const struct emu_table *t, const cha
     X(clock_skew_ms, 0, "the Date header is off by this")                                                            \
     X(fno_no_privilege, 0, "the calling user may read legal entities of F&O only: anything else is 403")             \
     X(fno_entity_list_stale, 0, "the entity list of data management has no Customers V3: it was not refreshed")      \
+    X(fno_odata_read_only, 0, "customers (Customers V3) cannot be written through OData: IsReadOnly, 405")           \
     X(dv_no_privilege, 0, "the calling user may not touch accounts: 403 0x80040220")                                 \
     X(dv_keys_pending, 0, "the index of account's alternate keys is Pending")                                        \
     X(dv_tracking_off, 0, "change tracking is off for account")                                                      \

@@ -69,6 +69,8 @@ bool emu_fno_metadata(struct emu *e, struct emu_request *q, struct emu_response 
 /* "/data/..." of public entities, service document, $metadata: false = no such path (emu_fno_odata.c). */
 bool emu_fno_odata(struct emu *e, struct emu_request *q, struct emu_response *r);
 
+/* Does OData take writes of this entity? */
+bool emu_fno_writable(const struct emu *e, const struct emu_entity *en);
 /* The type of a property; of_enum is that of an enum. */
 const char *emu_edm_type(const struct emu_field *f, const char *of_enum);
 

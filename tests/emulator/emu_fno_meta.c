@@ -243,7 +243,7 @@ static void data_entity(struct meta *m, const struct emu_entity *en)
     member(b, "LabelId", entity_label(m, en));
     strbuf_addf(
         b, ",\"DataServiceEnabled\":true,\"DataManagementEnabled\":true,\"EntityCategory\":\"%s\",\"IsReadOnly\":%s}",
-        en->shared ? "Reference" : "Master", yes_no(!en->odata_write));
+        en->shared ? "Reference" : "Master", yes_no(!emu_fno_writable(m->e, en)));
 }
 
 const char *emu_edm_type(const struct emu_field *f, const char *of_enum)
@@ -301,7 +301,8 @@ static void public_entity(struct meta *m, const struct emu_entity *en)
     member(b, "EntitySetName", en->set);
     strbuf_addc(b, ',');
     member(b, "LabelId", entity_label(m, en));
-    strbuf_addf(b, ",\"IsReadOnly\":%s,\"ConfigurationEnabled\":true,\"Properties\":[", yes_no(!en->odata_write));
+    strbuf_addf(b, ",\"IsReadOnly\":%s,\"ConfigurationEnabled\":true,\"Properties\":[",
+                yes_no(!emu_fno_writable(m->e, en)));
     if (!en->shared)
         property(b, "dataAreaId", "Edm.String", "String", "@SYS13342", true, false, false, true);
     for (size_t i = 0; i < en->n; i++) {
@@ -411,7 +412,7 @@ static size_t item(struct meta *m, enum sort s, size_t i, struct fact *facts, bo
     facts[n++] = (struct fact){ "Name", s == DATA_ENTITIES ? en->aot : en->public_name };
     facts[n++] = (struct fact){ s == DATA_ENTITIES ? "PublicCollectionName" : "EntitySetName", en->set };
     facts[n++] = (struct fact){ "LabelId", entity_label(m, en) };
-    facts[n++] = (struct fact){ "IsReadOnly", yes_no(!en->odata_write) };
+    facts[n++] = (struct fact){ "IsReadOnly", yes_no(!emu_fno_writable(m->e, en)) };
     if (s == DATA_ENTITIES) {
         facts[n++] = (struct fact){ "PublicEntityName", en->public_name };
         facts[n++] = (struct fact){ "DataServiceEnabled", "true" };

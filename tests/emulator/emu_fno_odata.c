@@ -483,6 +483,11 @@ static void record_request(struct fno_ask *a, const char *key_text)
         fno_delete_record(a, &k);
 }
 
+bool emu_fno_writable(const struct emu *e, const struct emu_entity *en)
+{
+    return en->odata_write && !(EMU_KNOB(e, fno_odata_read_only) && !strcmp(en->label, "Customers V3"));
+}
+
 bool emu_fno_odata(struct emu *e, struct emu_request *q, struct emu_response *r)
 {
     const char *name = !strcmp(q->path, "/data") ? "" : q->path + strlen("/data/"),
@@ -501,9 +506,9 @@ bool emu_fno_odata(struct emu *e, struct emu_request *q, struct emu_response *r)
         return false;
     if (get && *rest != '(')
         read_collection(&a, *rest != '\0');
-    else if (*rest == '(' && (get || (change && a.en->odata_write)))
+    else if (*rest == '(' && (get || (change && emu_fno_writable(e, a.en))))
         record_request(&a, rest);
-    else if (!*rest && !strcmp(m, "POST") && a.en->odata_write)
+    else if (!*rest && !strcmp(m, "POST") && emu_fno_writable(e, a.en))
         fno_write_request(&a, NULL);
     else
         emu_fno_error(r, q, 405, "The requested resource does not support http method '%s'.", m);
