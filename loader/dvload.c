@@ -24,7 +24,19 @@ static void member(struct strbuf *out, struct cell name, const char *suffix)
 {
     if (out->len)
         strbuf_addc(out, ',');
-    strbuf_addf(out, "\"%.*s%s\":", (int)name.len, name.ptr, suffix);
+    strbuf_addc(out, '"');
+    strbuf_add(out, name.ptr, name.len);
+    strbuf_adds(out, suffix);
+    strbuf_adds(out, "\":");
+}
+
+static void bind_to(struct strbuf *out, struct cell set, struct cell id)
+{
+    strbuf_adds(out, "\"/");
+    strbuf_add(out, set.ptr, set.len);
+    strbuf_addc(out, '(');
+    strbuf_add(out, id.ptr, id.len);
+    strbuf_adds(out, ")\"");
 }
 
 static enum ec add_lookup(struct dict *d, const struct binding *b, const struct bound_lookup *l,
@@ -55,7 +67,7 @@ static enum ec add_lookup(struct dict *d, const struct binding *b, const struct 
                        CELL_ARG(b->fields[l->fields[0]].name));
     }
     member(out, l->nav, "@odata.bind");
-    strbuf_addf(out, "\"/%.*s(%.*s)\"", (int)l->target->set.len, l->target->set.ptr, (int)id.len, id.ptr);
+    bind_to(out, l->target->set, id);
     return EC_OK;
 }
 
@@ -72,10 +84,10 @@ static enum ec add_company(struct map_ctx *m, const struct cell *cells, struct s
         return err_set(reterr, EC_NOTFOUND, "company '" CELL_FMT "' has no default owning team for dataAreaId",
                        CELL_ARG(cells[0]));
     member(out, col->navs[0].nav, "@odata.bind");
-    strbuf_addf(out, "\"/cdm_companies(%.*s)\"", (int)c->dv_id.len, c->dv_id.ptr);
+    bind_to(out, CELL_LIT("cdm_companies"), c->dv_id);
     if (b->table->user_owned) {
         member(out, CELL_LIT("ownerid"), "@odata.bind");
-        strbuf_addf(out, "\"/teams(%.*s)\"", (int)c->team_id.len, c->team_id.ptr);
+        bind_to(out, CELL_LIT("teams"), c->team_id);
     }
     return EC_OK;
 }

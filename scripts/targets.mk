@@ -94,6 +94,7 @@ CHECKED := $(sort main.c $(wildcard packages/*/*.c loader/*.c sync/*.c tests/uni
 compile-check: $(CHECKED:%.c=$(B)/clang/%.ok)
 $(B)/clang/packages/%.ok:       CLANG_INC := -Ipackages
 $(B)/clang/tests/emulator/%.ok: CLANG_INC := -Ipackages -Itests/emulator
+$(B)/clang/tests/data/%.ok:     CLANG_INC := -Ipackages -Itests/emulator
 $(B)/clang/%.ok: CLANG_INC ?= -Ipackages -I. -Itests -Itests/unit -Itests/integration
 $(B)/clang/%.ok: %.c
 	@mkdir -p $(@D)
@@ -107,8 +108,8 @@ $(B)/gen_sources $(B)/gen_rows $(B)/gen_sides $(B)/measure: $(B)/%: tests/data/%
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $<
 
 # The bulk writer alone, against the emulator (scripts/bench_limits).
-$(B)/tests/data/%.o: INC := -Ipackages
-$(B)/bench_dv: $(B)/tests/data/bench_dv.o $(PKG) $(SQL_OBJ)
+$(B)/tests/data/%.o: INC := -Ipackages -Itests/emulator
+$(B)/bench_dv: $(B)/tests/data/bench_dv.o $(B)/tests/emulator/shared_clock.o $(PKG) $(SQL_OBJ)
 	$(SAY)LD $@
 	$(Q)$(CC) $(FLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -23,8 +23,10 @@ static int64_t read_clock(clockid_t id)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-int64_t clock_wall_ms(int64_t ms)
+int64_t clock_wall_ms(int64_t ms, int in_flight)
 {
+    if (source.wait_ms)
+        return source.wait_ms(source.arg, ms, in_flight);
     return source.scale > 1 && ms > 0 ? (ms + source.scale - 1) / source.scale : ms;
 }
 
@@ -74,7 +76,9 @@ void clock_fast(int64_t scale)
 {
     fast_from_ns = mono_ns();
     fast_from_utc_ms = read_clock(CLOCK_REALTIME);
-    source = (struct clock_source){ fast_utc, fast_mono, fast_sleep, NULL, scale > 0 ? scale : 1 };
+    source = (struct clock_source){
+        .utc_ms = fast_utc, .mono_ms = fast_mono, .sleep_ms = fast_sleep, .scale = scale > 0 ? scale : 1
+    };
 }
 
 int64_t clock_utc_ms(void)

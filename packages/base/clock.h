@@ -30,11 +30,13 @@ struct clock_source {
     int64_t (*mono_ms)(void *arg);
     void (*sleep_ms)(void *arg, int64_t ms);
     void *arg;
+    /* how long a wait of `ms` that others do for us, with so many calls in flight, really lasts; NULL = by `scale` */
+    int64_t (*wait_ms)(void *arg, int64_t ms, int in_flight);
     int64_t scale; /* that clock runs so many times faster than the wall's; 0 = 1 */
 };
 void clock_replace(const struct clock_source *src); /* NULL = the real clock */
-/* How long a wait that others do for us (poll, a time-out of a library) really lasts: the same, but under a faster clock. */
-int64_t clock_wall_ms(int64_t ms);
+/* How long a wait that others do for us (poll, for the answers of calls in flight) really lasts: the same, but under another clock. */
+int64_t clock_wall_ms(int64_t ms, int in_flight);
 /* All of the clock `scale` times as fast from now on, for rehearsals against services that run as fast. */
 void clock_fast(int64_t scale);
 

@@ -11,6 +11,11 @@
 
 /* ---- lists ---- */
 
+static size_t cost(const struct dv_bulk_row *row)
+{
+    return row->body.len + ROW_COST;
+}
+
 static void list_add(struct row_list *l, const struct dv_bulk_row *row)
 {
     if (l->n == l->cap) {
@@ -18,32 +23,47 @@ static void list_add(struct row_list *l, const struct dv_bulk_row *row)
         l->rows = xrealloc(l->rows, l->cap * sizeof(*l->rows));
     }
     l->rows[l->n++] = *row;
-    l->octets += row->body.len + 150;
+    l->octets += cost(row);
 }
 
 static void list_drop_front(struct row_list *l, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        l->octets -= l->rows[i].body.len + 150;
+        l->octets -= cost(&l->rows[i]);
     l->n -= n;
     memmove(l->rows, l->rows + n, l->n * sizeof(*l->rows));
 }
 
+/* What is on its way, as calls or waiting to be repeated. */
+static size_t under_way(const struct writer *w)
+{
+    return w->held - w->creates.octets - w->updates.octets - w->waiting.octets;
+}
+
+/* How large the next call may be: a quarter of what memory is left, so that many can be on their way side by side. */
+static size_t call_octets(const struct writer *w)
+{
+    size_t away = under_way(w), share = away < HELD_MAX ? (HELD_MAX - away) / 4 : 0;
+
+    share = share < HELD_LEAST ? HELD_LEAST : share;
+    return share < w->octets_max ? share : w->octets_max;
+}
+
 static bool list_full(const struct writer *w, const struct row_list *l)
 {
-    return l->n >= (size_t)w->batch_rows || l->octets >= w->octets_max;
+    return l->n >= (size_t)w->batch_rows || l->octets >= call_octets(w);
 }
 
 /* Rows of the list for one call: by number, and by octets, but one at least. */
 static struct slice *list_take(struct writer *w, struct row_list *l, bool create)
 {
     bool multiple = create ? w->create_multiple : w->update_multiple;
-    size_t n = 0, octets = 0;
+    size_t n = 0, octets = 0, most = call_octets(w);
     struct slice *s;
 
     while (n < l->n && n < (size_t)w->batch_rows) {
-        octets += l->rows[n].body.len + 150;
-        if (n && octets > w->octets_max)
+        octets += cost(&l->rows[n]);
+        if (n && octets > most)
             break;
         n++;
     }
@@ -68,12 +88,11 @@ static bool pull(struct writer *w, struct err *reterr)
         w->source_end = true;
         return false;
     }
-    if (id_set_has(&w->live, id)) {
-        list_add(&w->waiting, &row);
-    } else {
-        id_set_add(&w->live, id);
+    w->held += cost(&row);
+    if (id_set_add(&w->live, id))
         list_add(row.create ? &w->creates : &w->updates, &row);
-    }
+    else
+        list_add(&w->waiting, &row);
     return true;
 }
 
@@ -87,19 +106,23 @@ static void release_waiting(struct writer *w)
     for (size_t i = 0; i < l->n; i++) {
         struct dv_bulk_row *row = &l->rows[i];
 
-        if (dv_guid(cell_of(row->id), id) && !id_set_has(&w->live, id)) {
-            id_set_add(&w->live, id);
+        if (dv_guid(cell_of(row->id), id) && id_set_add(&w->live, id)) {
             list_add(row->create ? &w->creates : &w->updates, row);
         } else {
             l->rows[kept++] = *row;
         }
     }
     l->n = kept;
+    l->octets = 0;
+    for (size_t i = 0; i < kept; i++)
+        l->octets += cost(&l->rows[i]);
 }
 
 static struct slice *gather(struct writer *w, struct err *reterr)
 {
     release_waiting(w);
+    if (under_way(w) >= HELD_MAX) /* until an answer has come */
+        return NULL;
     while (!w->source_end && !list_full(w, &w->creates) && !list_full(w, &w->updates) && w->waiting.n < WAITING_MAX)
         if (!pull(w, reterr))
             break;
@@ -136,7 +159,7 @@ static void prepare(struct writer *w, struct slice *s, struct call *ret)
     } else if (s->how == HOW_MULTIPLE) {
         strbuf_reset(&s->url);
         dv_multiple_url(w->d, &s->url, w->t, s->create);
-        dv_multiple_body(&s->body, w->t, s->rows, s->n);
+        dv_multiple_begin(&s->multiple, (struct cell){ w->head.buf, w->head.len }, s->rows, s->n);
         q.what = s->create ? "CreateMultiple" : "UpdateMultiple";
         q.prefer = "odata.include-annotations=\"*\""; /* an error names the plug-in that threw */
     } else {
@@ -154,7 +177,11 @@ static void prepare(struct writer *w, struct slice *s, struct call *ret)
     q.url = strbuf_str(&s->url);
     if (s->body.len)
         q.body = (struct cell){ s->body.buf, s->body.len };
+    if (s->how == HOW_MULTIPLE)
+        q.rows = &s->multiple;
     dv_call_fill(w->d, &q, &s->headers, ret);
+    s->octets = s->how == HOW_LOOKUP ? 0 : ret->http.body_len;
+    ret->kept_alive = true; /* what became of a lost call is looked up, row by row */
     ret->parts = s->how == HOW_LOOKUP ? 0 : s->n;
 }
 
@@ -258,6 +285,7 @@ enum ec dv_bulk_write(struct dv *d, const struct dv_table *t, const struct dv_bu
     enum ec rc;
 
     snprintf(w.pk, sizeof(w.pk), CELL_FMT, CELL_ARG(t->pk));
+    dv_multiple_head(&w.head, t);
     for (;;) {
         int64_t due, now;
 
@@ -282,6 +310,7 @@ enum ec dv_bulk_write(struct dv *d, const struct dv_table *t, const struct dv_bu
     free(w.creates.rows);
     free(w.updates.rows);
     free(w.waiting.rows);
+    strbuf_release(&w.head);
     id_set_release(&w.live);
     return w.rc;
 }

@@ -15,11 +15,18 @@ enum {
     BATCH_MAX = 200, /* operations run one after the other and must end within two minutes */
     LOOK_ROWS = 400, /* ids per look: 400 * 45 octets of URL */
     WAITING_MAX = 4096, /* rows that wait for an id on its way */
+    ROW_COST = 150, /* of a row besides its body's octets: in a call, and in memory */
     TRIES_MAX = 10,
     LANES_MAX = 64
 };
 #define OCTETS_MAX ((size_t)4 << 20) /* per call; the service's own limit is documented nowhere (413 teaches it) */
 #define OCTETS_LEAST ((size_t)16 << 10)
+/*
+ * Octets of rows that are read and have no result yet. Many small calls fill it as well as few large ones: what a run needs
+ * of memory does not grow with its rows, nor with how many calls the service takes side by side.
+ */
+#define HELD_MAX ((size_t)4 << 20)
+#define HELD_LEAST ((size_t)64 << 10) /* of a call, when others hold nearly all of it */
 #define SLOW_MS 12000 /* a call that took longer was too large */
 
 struct row_list {
@@ -32,9 +39,11 @@ struct writer {
     const struct dv_table *t;
     const struct dv_bulk *b;
     struct dv_bulk_stats stats;
+    struct strbuf head; /* of each target of a bulk call */
     char pk[130]; /* NUL-terminated, for look-ups in answers */
     struct slice_queue queue; /* halves, repeats, looks: before new rows */
     struct row_list creates, updates, waiting;
+    size_t held; /* octets of rows without a result */
     struct id_set live;
     bool source_end;
     bool create_multiple, update_multiple;

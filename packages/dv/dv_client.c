@@ -136,7 +136,7 @@ void dv_call_fill(const struct dv *d, const struct dv_request *q, struct dv_head
         add(h, "Prefer", q->prefer);
     if (q->if_match && *q->if_match)
         add(h, "If-Match", q->if_match);
-    if (!cell_absent(q->body))
+    if (!cell_absent(q->body) || q->rows)
         add(h, "Content-Type", q->content_type ? q->content_type : "application/json; charset=utf-8");
     for (size_t i = 0; q->write && i < d->n_write_headers; i++)
         add(h, d->write_headers[i].name, d->write_headers[i].value);
@@ -147,6 +147,11 @@ void dv_call_fill(const struct dv *d, const struct dv_request *q, struct dv_head
     ret->http.n_headers = h->n;
     ret->http.body = q->body.ptr;
     ret->http.body_len = q->body.len;
+    if (q->rows) {
+        ret->http.fill = dv_multiple_read;
+        ret->http.fill_arg = q->rows;
+        ret->http.body_len = q->rows->len;
+    }
     ret->http.max_answer = q->max_answer;
     /* the service stops a message after about two minutes and says so: its own error should come first */
     ret->http.timeout_ms = 240000;

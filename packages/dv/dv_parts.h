@@ -35,6 +35,7 @@ struct dv_request {
     const char *prefer, *if_match; /* NULL = not sent */
     const char *content_type; /* NULL = JSON when there is a body */
     struct cell body; /* absent = none */
+    struct dv_multiple *rows; /* the body of a bulk call, in place of `body` */
     bool write; /* adds the bypass headers; the tag is part of the URL (dv_add_tag) */
     enum call_repeat repeat;
     bool json_object; /* the answer under status 200 must be one */
@@ -114,8 +115,9 @@ enum ec dv_batch_parse(const char *boundary, const char *p, size_t n, size_t max
                        struct dv_batch_part **ret, size_t *ret_n, bool *ret_complete, struct err *reterr);
 
 /* ---- bodies (dv_multiple.c) ---- */
-/* {"Targets":[...]} for CreateMultiple and UpdateMultiple; both name each row by its primary key. */
-void dv_multiple_body(struct strbuf *out, const struct dv_table *t, const struct dv_bulk_row *rows, size_t n);
+void dv_multiple_head(struct strbuf *out, const struct dv_table *t); /* of each target, up to its id */
+void dv_multiple_begin(struct dv_multiple *m, struct cell head, const struct dv_bulk_row *rows, size_t n);
+size_t dv_multiple_read(void *m, uint64_t at, char *p, size_t n); /* http_request.fill */
 void dv_multiple_url(const struct dv *d, struct strbuf *out, const struct dv_table *t, bool create);
 /* The same rows as a $batch of POST or PATCH with If-Match: * (content ids 1..n). */
 void dv_batch_body(const struct dv *d, struct strbuf *out, const char *boundary, const struct dv_table *t,
@@ -137,6 +139,14 @@ size_t dv_in_url(const struct dv_table *t, struct cell column, const struct cell
                  struct cell company_column, struct cell company_id, const char *select, struct strbuf *out,
                  size_t *ret_asked);
 
+/* {"Targets":[...]} for CreateMultiple and UpdateMultiple, read piece by piece; both name each row by its primary key. */
+struct dv_multiple {
+    struct cell head; /* borrowed, as the rows are */
+    const struct dv_bulk_row *rows;
+    size_t n, row, off;
+    int k;
+    uint64_t len, at;
+};
 /* ---- parts of a bulk write (dv_slice.c) ---- */
 enum slice_how { HOW_MULTIPLE, HOW_BATCH, HOW_LOOKUP };
 /* Rows that travel together in one call. */
@@ -156,6 +166,8 @@ struct slice {
     int64_t due_ms; /* monotonic; not before */
     /* of the call in flight */
     struct strbuf url, body;
+    struct dv_multiple multiple;
+    size_t octets; /* of its body */
     char boundary[48], content_type[80];
     struct dv_headers headers;
 };
@@ -171,13 +183,16 @@ void slice_push(struct slice_queue *q, struct slice *s);
 struct slice *slice_pop_due(struct slice_queue *q, int64_t now_ms); /* NULL = none due */
 int64_t slice_next_due(const struct slice_queue *q); /* -1 = empty */
 
-/* The ids that are on their way: a second row with one of them has to wait. */
+/*
+ * The ids that are on their way: a second row with one of them has to wait. Kept as 64 bits each, so that the set stays in the
+ * processor's cache: should two ids ever share them, one of them waits for the other.
+ */
 struct id_set {
-    uint8_t (*slots)[17]; /* [0] = taken, then the id */
+    uint64_t *slots; /* 0 = free */
     size_t cap, n;
 };
 bool id_set_has(const struct id_set *s, const uint8_t id[static 16]);
-void id_set_add(struct id_set *s, const uint8_t id[static 16]);
+bool id_set_add(struct id_set *s, const uint8_t id[static 16]);
 void id_set_drop(struct id_set *s, const uint8_t id[static 16]);
 void id_set_release(struct id_set *s);
 

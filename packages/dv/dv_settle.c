@@ -90,6 +90,7 @@ static void deliver(struct writer *w, const struct dv_bulk_row *rows, const stru
     for (size_t i = 0; i < n; i++) {
         if (dv_guid(cell_of(rows[i].id), id))
             id_set_drop(&w->live, id);
+        w->held -= rows[i].body.len + ROW_COST;
         w->recent_rows++;
         w->recent_bad += r[i].outcome == DV_REFUSED;
         watch_breaker(w, &r[i]);
@@ -146,14 +147,14 @@ static void shrink(struct writer *w, size_t n)
 /* Too large once is too large again: growing by time would run into it over and over. */
 static void lower_octets(struct writer *w, const struct slice *s)
 {
-    size_t half = s->body.len / 2;
+    size_t half = s->octets / 2;
 
     if (half < OCTETS_LEAST)
         half = OCTETS_LEAST;
     if (half < w->octets_max) {
         w->octets_max = half;
         log_info("dv", CELL_FMT ": the service takes no body of %zu octets: calls are cut to %zu",
-                 CELL_ARG(w->t->set), s->body.len, half);
+                 CELL_ARG(w->t->set), s->octets, half);
     }
 }
 

@@ -83,49 +83,57 @@ int64_t slice_next_due(const struct slice_queue *q)
 
 /* ---- the set of ids: open addressing, deletion by moving the rest of the run up ---- */
 
-static size_t home(const struct id_set *s, const uint8_t id[static 16])
+/* Never 0. Ids of our own making differ in every octet, others in some. */
+static uint64_t short_id(const uint8_t id[static 16])
 {
-    uint64_t h = 1469598103934665603u; /* FNV-1a: ids of our own making differ in every octet, others in some */
+    uint64_t a, b;
 
-    for (int i = 0; i < 16; i++)
-        h = (h ^ id[i]) * 1099511628211u;
-    return (size_t)(h >> 20) & (s->cap - 1);
+    memcpy(&a, id, 8);
+    memcpy(&b, id + 8, 8);
+    a = (a ^ a >> 32 ^ b * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+    a ^= a >> 32;
+    return a ? a : 1;
 }
 
-static size_t seek(const struct id_set *s, const uint8_t id[static 16])
+static size_t seek(const struct id_set *s, uint64_t id)
 {
-    size_t i = home(s, id);
+    size_t i = id & (s->cap - 1);
 
-    while (s->slots[i][0] && memcmp(s->slots[i] + 1, id, 16))
+    while (s->slots[i] && s->slots[i] != id)
         i = (i + 1) & (s->cap - 1);
     return i;
 }
 
 bool id_set_has(const struct id_set *s, const uint8_t id[static 16])
 {
-    return s->cap && s->slots[seek(s, id)][0];
+    return s->cap && s->slots[seek(s, short_id(id))];
 }
 
-void id_set_add(struct id_set *s, const uint8_t id[static 16])
+static void grow(struct id_set *s)
 {
+    struct id_set bigger = { .cap = s->cap ? s->cap * 2 : 1024, .n = s->n };
+
+    bigger.slots = xcalloc(bigger.cap, sizeof(*bigger.slots));
+    for (size_t i = 0; i < s->cap; i++)
+        if (s->slots[i])
+            bigger.slots[seek(&bigger, s->slots[i])] = s->slots[i];
+    free(s->slots);
+    *s = bigger;
+}
+
+bool id_set_add(struct id_set *s, const uint8_t id[static 16])
+{
+    uint64_t what = short_id(id);
     size_t i;
 
-    if (2 * (s->n + 1) > s->cap) {
-        struct id_set bigger = { .cap = s->cap ? s->cap * 2 : 1024 };
-
-        bigger.slots = xcalloc(bigger.cap, sizeof(*bigger.slots));
-        for (i = 0; i < s->cap; i++)
-            if (s->slots[i][0])
-                id_set_add(&bigger, s->slots[i] + 1);
-        free(s->slots);
-        *s = bigger;
-    }
-    i = seek(s, id);
-    if (s->slots[i][0])
-        return;
-    s->slots[i][0] = 1;
-    memcpy(s->slots[i] + 1, id, 16);
+    if (2 * (s->n + 1) > s->cap)
+        grow(s);
+    i = seek(s, what);
+    if (s->slots[i])
+        return false;
+    s->slots[i] = what;
     s->n++;
+    return true;
 }
 
 void id_set_drop(struct id_set *s, const uint8_t id[static 16])
@@ -134,20 +142,20 @@ void id_set_drop(struct id_set *s, const uint8_t id[static 16])
 
     if (!s->cap)
         return;
-    hole = seek(s, id);
-    if (!s->slots[hole][0])
+    hole = seek(s, short_id(id));
+    if (!s->slots[hole])
         return;
     s->n--;
-    for (size_t i = (hole + 1) & mask; s->slots[i][0]; i = (i + 1) & mask) {
-        size_t h = home(s, s->slots[i] + 1);
+    for (size_t i = (hole + 1) & mask; s->slots[i]; i = (i + 1) & mask) {
+        size_t h = s->slots[i] & mask;
 
         /* may the entry at i move to the hole? only if its home is not between the two */
         if (((i - h) & mask) < ((i - hole) & mask))
             continue;
-        memcpy(s->slots[hole], s->slots[i], sizeof(s->slots[i]));
+        s->slots[hole] = s->slots[i];
         hole = i;
     }
-    s->slots[hole][0] = 0;
+    s->slots[hole] = 0;
 }
 
 void id_set_release(struct id_set *s)

@@ -13,6 +13,9 @@
 #include <unistd.h>
 
 enum { ERROR_BODY = 1 << 20, DEFAULT_BODY = 64 << 20, MAX_HEADERS = 256 * 1024, MAX_HEADER = 16384 };
+/* A kept connection that has been idle for longer is not used for what must go out once: services close idle ones after
+ * two minutes and more. */
+enum { KEPT_SECONDS = 30 };
 
 struct transfer {
     struct transfer *next;
@@ -25,6 +28,7 @@ struct transfer {
     int in_fd, out_fd;
     uint64_t sent, got;
     int64_t began_ms;
+    int starts; /* how often the request began to go out */
     struct err err; /* from a sink or a file: more precise than libcurl's "write error" */
     char curl_text[CURL_ERROR_SIZE];
     bool discard;
@@ -183,6 +187,8 @@ static size_t on_read(char *p, size_t size, size_t n, void *arg)
         n = (size_t)left;
     if (t->q->body) {
         memcpy(p, t->q->body + t->sent, n);
+    } else if (t->q->fill) {
+        n = n ? t->q->fill(t->q->fill_arg, t->sent, p, n) : 0;
     } else if (n) {
         ssize_t r = pread(t->in_fd, p, n, (off_t)(t->q->file_offset + t->sent));
 
@@ -205,6 +211,21 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
         return CURL_SEEKFUNC_CANTSEEK;
     t->sent = (uint64_t)offset;
     return CURL_SEEKFUNC_OK;
+}
+
+/* Before the request's first octet: libcurl comes here a second time when it would send it again by itself. */
+static int on_send(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+    struct transfer *t = arg;
+
+    (void)remote;
+    (void)local;
+    (void)remote_port;
+    (void)local_port;
+    if (++t->starts == 1 || !t->q->once)
+        return CURL_PREREQFUNC_OK;
+    err_set(&t->err, EC_NET, "%s: the connection was closed before the answer came", t->q->what);
+    return CURL_PREREQFUNC_ABORT;
 }
 
 /* ---- one request ---- */
@@ -245,7 +266,7 @@ static void set_headers(struct transfer *t)
 static void set_method(struct transfer *t)
 {
     const struct http_request *q = t->q;
-    bool body = q->body || q->file || q->body_len;
+    bool body = q->body || q->fill || q->file || q->body_len;
 
     if (!strcmp(q->method, "GET") && !body) {
         curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L);
@@ -292,8 +313,12 @@ static void set_options(struct http *h, struct transfer *t)
     curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->curl_text);
     curl_easy_setopt(e, CURLOPT_PRIVATE, t);
-    if (q->once)
-        curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+    if (q->once) {
+        curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, q->kept ? 0L : 1L);
+        curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)KEPT_SECONDS);
+        curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_send);
+        curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
+    }
     if (!q->download)
         curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (h->ca_file)
@@ -334,6 +359,7 @@ enum ec http_start(struct http *h, const struct http_request *q, struct http_res
     t->arg = arg;
     t->in_fd = t->out_fd = -1;
     t->sent = t->got = 0;
+    t->starts = 0;
     t->began_ms = clock_mono_ms();
     memset(&t->err, 0, sizeof(t->err));
     t->curl_text[0] = 0;
@@ -471,7 +497,7 @@ static void finish(struct http *h, struct transfer *t, CURLcode code)
     t->r->elapsed_ms = clock_mono_ms() - t->began_ms;
     t->r->sent_octets = (uint64_t)up + (uint64_t)request;
     t->r->got_octets = t->got;
-    t->r->request_sent = request > 0;
+    t->r->request_sent = request > 0 || t->starts > 1;
     if (code == CURLE_OK && status >= 200 && status < 300 && t->q->download && t->out_fd < 0)
         (void)to_file(t, "", 0); /* an empty answer still makes the file */
     rc = outcome(t, code == CURLE_OK && t->err.code ? CURLE_WRITE_ERROR : code, &e);
@@ -511,7 +537,7 @@ enum ec http_pump(struct http *h, int64_t wait_ms, struct err *reterr)
     CURLMcode rc = curl_multi_perform(h->multi, &running);
 
     if (!rc && running == h->n_flying && running > 0 && wait_ms > 0)
-        rc = curl_multi_poll(h->multi, NULL, 0, (int)clock_wall_ms(wait_ms), NULL);
+        rc = curl_multi_poll(h->multi, NULL, 0, (int)clock_wall_ms(wait_ms, running), NULL);
     if (!rc)
         rc = curl_multi_perform(h->multi, &running);
     if (rc)

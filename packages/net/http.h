@@ -32,8 +32,11 @@ struct http_request {
     const char *method, *url;
     const struct http_header *headers;
     size_t n_headers;
-    /* body: memory, or octets [file_offset, file_offset + body_len) of `file` */
+    /* body: memory, or made on the way (body_len octets: puts at most n of them from `at` on into p, says how many; `at`
+     * goes on from the last call's end, or back to 0), or octets [file_offset, file_offset + body_len) of `file` */
     const char *body;
+    size_t (*fill)(void *arg, uint64_t at, char *p, size_t n);
+    void *fill_arg;
     const char *file;
     uint64_t file_offset;
     uint64_t body_len;
@@ -45,8 +48,9 @@ struct http_request {
     uint64_t max_answer;
     int64_t timeout_ms; /* whole request, 0 = 240 s */
     int64_t stall_ms; /* no octet for that long, 0 = 60 s; for long calls set it to timeout_ms */
-    /* on a connection of its own: libcurl sends a request again by itself when a kept-alive connection turns out dead */
-    bool once;
+    /* never sent again by libcurl, which does so by itself when a kept-alive connection turns out dead. On a connection of
+     * its own, unless `kept`: where that risk costs less than a new connection for each call */
+    bool once, kept;
     const char *what; /* names the call in messages and logs: "ImportFromPackage" */
 };
 struct http_response {

@@ -353,6 +353,7 @@ static int64_t attempt_prepare(struct attempt *t, enum ec *rc, struct err *reter
     t->q.url = t->url.buf;
     t->q.headers = t->headers;
     t->q.once = t->call->repeat == CALL_ONCE;
+    t->q.kept = t->call->kept_alive;
     t->q.n_headers = n;
     t->tries++;
     return 0;

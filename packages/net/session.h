@@ -53,6 +53,8 @@ struct call {
     bool
         json_object; /* what comes under status 200 must be a JSON object, by its ends; anything else (a proxy's page, half
                        * an answer) is a lost answer: repeated like one, else EC_NET */
+    bool
+        kept_alive; /* CALL_ONCE: on a kept-alive connection all the same. For calls whose fate is cheap to look up */
     int user; /* index of the application user, -1 = the least busy one */
     size_t parts; /* rows that it carries: what it will take grows with them; 0 = none */
 };

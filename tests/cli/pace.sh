@@ -43,20 +43,15 @@ run 2 "a rate that is none" --dir "$W/t.ws" --tpslimit 0 parity
 run 2 "no file behind @" --dir "$W/t.ws" --tpslimit @ parity
 stop_emulator
 
-# The published limits, slow rows so that few of them fill the windows, and a fast clock on both ends. A busy machine makes it
-# worse, so there are three tries; the long form is 3 million rows.
+# The published limits for as long as one whole window after the first one takes; the long form is 3 million rows. Simulated time
+# stands still while a program works, so a busy machine changes nothing. Slower rows, and fewer, where the programs are slow.
 BENCH=$(dirname "$DMFSYNC_EMU")
-if [ -n "${DMFSYNC_SOAK:-}" ]; then
-    set -- LIMITS_ROWS=3000000 LIMITS_RATIO=0.95
-else
-    set -- LIMITS_ROWS=60000 LIMITS_ROW_US=100000 LIMITS_SCALE=40 LIMITS_RATIO=0.9 LIMITS_REJECTED=10
-fi
-tries=0
-until env BUILD="$BENCH" "$@" "$DMFSYNC_ROOT/scripts/bench_limits" >"$W/limits" 2>&1; do
-    tries=$((tries + 1)); [ "$tries" -lt 3 ] || break
-done
+set -- LIMITS_ROWS=1300000
+case $BENCH in */release) ;; *) set -- LIMITS_ROWS=60000 LIMITS_ROW_US=100000 ;; esac
+[ -z "${DMFSYNC_SOAK:-}" ] || set -- LIMITS_ROWS=3000000
+env BUILD="$BENCH" "$@" "$DMFSYNC_ROOT/scripts/bench_limits" >"$W/limits" 2>&1
+result "near the ceiling of the limits, next to no refused call, none too early" $? "$(cat "$W/limits")"
 sed 's/^/# /' "$W/limits"
-result "near the ceiling of the limits, next to no refused call, none too early" "$([ "$tries" -lt 3 ]; echo $?)" "$(cat "$W/limits")"
 
 # One bad row among many: calls beyond those of a clean load, at most 2 * ceil(log2(batch)).
 start_emulator "$W/one" --port 0 --knob company_team_delay_ms=0

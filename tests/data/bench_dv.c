@@ -1,15 +1,17 @@
 /*
  * bench_dv -- the bulk writer against a running emulator: so many new accounts, as one or several application users.
  *
- *   bench_dv --ports FILE --rows N [--users 1|2] [--bad N] [--scale N] [--first N]
+ *   bench_dv --ports FILE --rows N [--users 1|2] [--bad N] [--scale N | --clock FILE] [--ca FILE] [--first N]
  *
  * Rows are made on the way and freed when their result is there, so that the peak of memory is the writer's. --scale: our
  * clock runs as fast as the emulator's (--time-scale), so that waits, limits and Retry-After keep their proportions; what
- * really takes time (our processor) then counts so many times more. --bad: every N-th row is refused by the service. Ends
+ * really takes time (our processor) then counts so many times more. --clock: the emulator's clock, which stands still while
+ * anybody works (its --clock). --ca: who signed its certificate. --bad: every N-th row is refused by the service. Ends
  * with 1 when a row has no result, or the refused ones are others than the bad ones. Prints NAME VALUE lines.
  */
 #include "base/file.h"
 #include "dv/dv.h"
+#include "shared_clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +19,9 @@
 #include <sys/resource.h>
 
 struct bench {
-    const char *ports;
+    const char *ports, *clock, *ca;
     int64_t rows, users, bad, scale, first;
-    char dataverse[100], login[100], company[40];
+    char dataverse[100], login[100], company[40], company_ref[80];
     struct http *http;
     struct dv *d;
     struct schema s;
@@ -29,7 +31,7 @@ struct bench {
 };
 struct row {
     int64_t no;
-    char body[400];
+    struct strbuf body;
 };
 
 static bool is_bad(const struct bench *b, int64_t no)
@@ -41,24 +43,33 @@ static bool next_row(void *ctx, struct dv_bulk_row *ret, struct err *reterr)
 {
     struct bench *b = ctx;
     struct row *r;
-    char text[80];
-    int n;
+    struct jsonw w;
+    char text[] = "Customer B-000000000 of the bench", *no = text + 9;
+    size_t n = sizeof(text) - 1;
+    int64_t left;
 
     (void)reterr;
     if (b->made == b->rows)
         return false;
-    r = xmalloc(sizeof(*r));
+    r = xcalloc(1, sizeof(*r));
+    strbuf_reserve(&r->body, 300);
     r->no = b->first + b->made++;
-    n = snprintf(text, sizeof(text), "bench|account|usmf|B-%09lld", (long long)r->no);
-    dv_id_from(text, (size_t)n, ret->id);
-    /* a credit limit beyond what money holds */
-    n = snprintf(
-        r->body, sizeof(r->body),
-        "\"accountnumber\":\"B-%09lld\",\"name\":\"Customer %lld of the bench\",\"telephone1\":\"+1 555 %07lld\","
-        "\"creditlimit\":%s,\"msdyn_company@odata.bind\":\"/cdm_companies(%s)\"",
-        (long long)r->no, (long long)r->no, (long long)r->no % 10000000, is_bad(b, r->no) ? "1e18" : "2500.50",
-        b->company);
-    ret->body = (struct cell){ r->body, (size_t)n };
+    left = r->no;
+    for (int i = 10; i > 1; i--, left /= 10)
+        no[i] = (char)('0' + left % 10);
+    w = (struct jsonw){ .out = &r->body };
+    jw_name(&w, "accountnumber");
+    jw_str(&w, (struct cell){ no, 11 });
+    jw_name(&w, "name");
+    jw_str(&w, (struct cell){ text, n });
+    jw_name(&w, "telephone1");
+    jw_str(&w, (struct cell){ no + 2, 9 });
+    jw_name(&w, "creditlimit"); /* a bad one is beyond what money holds */
+    jw_raw(&w, is_bad(b, r->no) ? CELL_LIT("1e18") : CELL_LIT("2500.50"));
+    jw_name(&w, "msdyn_company@odata.bind");
+    jw_str(&w, cell_of(b->company_ref));
+    dv_id_from(text, n, ret->id);
+    ret->body = (struct cell){ r->body.buf, r->body.len };
     ret->create = true;
     ret->tag = (uint64_t)(uintptr_t)r;
     return true;
@@ -78,6 +89,7 @@ static enum ec take_results(void *ctx, const struct dv_bulk_result *r, size_t n,
         b->wrong += is_bad(b, row->no) != (r[i].outcome == DV_REFUSED);
         if (r[i].why)
             snprintf(b->why, sizeof(b->why), "%.299s", r[i].why->msg);
+        strbuf_release(&row->body);
         free(row);
     }
     return EC_OK;
@@ -117,11 +129,13 @@ static enum ec prepare(struct bench *b, struct err *e)
     b->t = schema_table(&b->s, CELL_LIT("accounts"));
     rc = dv_find(b->d, companies, CELL_LIT("cdm_companycode"), &code, 1, CELL_ABSENT, CELL_ABSENT, "cdm_companycode",
                  take_id, b->company, e);
-    if (rc || b->company[0])
-        return rc;
-    dv_new_id(b->company);
-    return dv_create(b->d, companies, cell_of(b->company),
-                     CELL_LIT("{\"cdm_companycode\":\"USMF\",\"cdm_name\":\"Contoso\"}"), etag, e);
+    if (!rc && !b->company[0]) {
+        dv_new_id(b->company);
+        rc = dv_create(b->d, companies, cell_of(b->company),
+                       CELL_LIT("{\"cdm_companycode\":\"USMF\",\"cdm_name\":\"Contoso\"}"), etag, e);
+    }
+    (void)snprintf(b->company_ref, sizeof(b->company_ref), "/cdm_companies(%s)", b->company);
+    return rc;
 }
 
 static double seconds(struct timeval t)
@@ -169,6 +183,10 @@ static bool options(int argc, char **argv, struct bench *b)
 
         if (!strcmp(argv[i], "--ports"))
             b->ports = argv[i + 1];
+        else if (!strcmp(argv[i], "--clock"))
+            b->clock = argv[i + 1];
+        else if (!strcmp(argv[i], "--ca"))
+            b->ca = argv[i + 1];
         else if (!strcmp(argv[i], "--rows"))
             b->rows = n;
         else if (!strcmp(argv[i], "--users"))
@@ -197,12 +215,17 @@ int main(int argc, char **argv)
     enum ec rc;
 
     if (!options(argc, argv, &b)) {
-        fprintf(stderr, "usage: bench_dv --ports FILE --rows N [--users 1|2] [--bad N] [--scale N] [--first N]\n");
+        fprintf(
+            stderr,
+            "usage: bench_dv --ports FILE --rows N [--users 1|2] [--bad N] [--scale N | --clock FILE] [--ca FILE] "
+            "[--first N]\n");
         return 2;
     }
     if (b.scale > 1)
         clock_fast(b.scale);
-    rc = file_read(b.ports, 10000, &text, &e);
+    rc = b.clock ? shared_clock_lead(b.clock, &e) : EC_OK;
+    if (!rc)
+        rc = file_read(b.ports, 10000, &text, &e);
     if (!rc &&
         (!line_of(strbuf_str(&text), "dataverse=", b.dataverse) || !line_of(strbuf_str(&text), "login=", b.login)))
         rc = err_set(&e, EC_CONFIG, "'%s' names no dataverse or login address", b.ports);
@@ -215,6 +238,7 @@ int main(int argc, char **argv)
     }
     dc.url = b.dataverse;
     dc.n_users = (size_t)b.users;
+    hc.ca_file = b.ca;
     if (!rc)
         rc = http_new(&hc, &b.http, &e);
     if (!rc)

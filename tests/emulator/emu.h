@@ -192,6 +192,7 @@ const struct emu_column *emu_column_by_name(const struct emu_table *t, const cha
     X(latency_ms, 0, "latency of each call")                                                                         \
     X(dv_row_us, 0,                                                                                                  \
       "execution time per row in Dataverse writes, microseconds (0 = not waited for, counted as 4000)")              \
+    X(dv_forget_rows, 0, "rows of CreateMultiple with an id are checked, counted and forgotten")                     \
     X(dw_change_ms, 0, "how long after the request a dual-write map has changed its state")                          \
     X(dw_request_ms, 0, "how long until the gateway says that the request is complete")                              \
     X(dw_replay_us, 0, "replay of one queued row of a paused map, microseconds")                                     \
@@ -258,6 +259,7 @@ void emu_json_str(struct strbuf *b, const char *p, size_t n);
 /* ---- the emulator ---- */
 struct emu_fault; /* emu_fault.c */
 struct emu_store; /* emu_store.c: statements, clock */
+extern const char *emu_scheme; /* "http", or "https" when there is a certificate */
 struct emu_fno; /* emu_fno_rows.c: statements and counters of the row store */
 struct emu {
     pthread_mutex_t lock;

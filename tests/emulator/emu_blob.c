@@ -61,7 +61,7 @@ static void signed_url(struct emu *e, const char *host, const char *name, const 
     clock_format_utc(start + START_SLACK_MS + minutes * 60000, se);
     strbuf_addf(&path, "%s%s", CONTAINER, name);
     signature(e, path.buf, &s, &sig);
-    strbuf_addf(out, "http://%s:%d", host, e->ports[EMU_BLOB]);
+    strbuf_addf(out, "%s://%s:%d", emu_scheme, host, e->ports[EMU_BLOB]);
     strbuf_add_url(out, path.buf, path.len, "/");
     strbuf_addf(out, "?sv=%s&sr=b&sig=", SAS_VERSION);
     strbuf_add_url(out, sig.buf, sig.len, "");
@@ -212,8 +212,8 @@ const char *emu_blob_open_for_read(struct emu *e, struct arena *a, const char *u
     int64_t modified;
 
     schema(e);
-    snprintf(named, sizeof(named), "http://127.0.0.1:%d/", e->ports[EMU_BLOB]);
-    snprintf(local, sizeof(local), "http://localhost:%d/", e->ports[EMU_BLOB]);
+    snprintf(named, sizeof(named), "%s://127.0.0.1:%d/", emu_scheme, e->ports[EMU_BLOB]);
+    snprintf(local, sizeof(local), "%s://localhost:%d/", emu_scheme, e->ports[EMU_BLOB]);
     skip = !strncasecmp(url, named, strlen(named))   ? strlen(named) - 1
            : !strncasecmp(url, local, strlen(local)) ? strlen(local) - 1
                                                      : 0;

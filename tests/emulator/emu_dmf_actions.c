@@ -22,7 +22,7 @@
 /* ---- answers ---- */
 const char *dmf_base_url(const struct emu_request *q)
 {
-    return arena_printf(q->arena, "http://%s", q->host);
+    return arena_printf(q->arena, "%s://%s", emu_scheme, q->host);
 }
 
 const char *dmf_arg(const struct dmf_call *c, const char *name)

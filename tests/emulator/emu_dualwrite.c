@@ -462,7 +462,7 @@ static void describe(struct emu *e, struct config *c)
     snprintf(text, sizeof(text), "project2 %s %s", c->m->label, c->m->set);
     emu_guid(e, text, b);
     snprintf(c->project, sizeof(c->project), "DWM-%s-%s", a, b);
-    snprintf(c->url, sizeof(c->url), "http://127.0.0.1:%d", e->ports[EMU_DATAVERSE]);
+    snprintf(c->url, sizeof(c->url), "%s://127.0.0.1:%d", emu_scheme, e->ports[EMU_DATAVERSE]);
     c->key[0] = '\0';
     for (size_t i = 0; t->n_keys && i < t->keys[0].n && n < sizeof(c->key); i++) {
         int col = t->keys[0].cols[i];
@@ -498,9 +498,8 @@ bool emu_dualwrite_fno_odata(struct emu *e, struct emu_request *q, struct emu_re
     }
     r->status = 200;
     emu_add_header(r, q, "Content-Type", "application/json; odata.metadata=minimal; odata.streaming=true");
-    strbuf_addf(&r->body,
-                "{\"@odata.context\":\"http://%s/data/$metadata#DualWriteProjectConfigurations\",\"value\":[",
-                q->host ? q->host : "localhost");
+    strbuf_addf(&r->body, "{\"@odata.context\":\"%s://%s/data/$metadata#DualWriteProjectConfigurations\",\"value\":[",
+                emu_scheme, q->host ? q->host : "localhost");
     for (size_t i = 0; i < e->dv->dw->n; i++)
         for (int deletes = 0; deletes < 2 && e->dv->dw->maps[i]->state != DW_STOPPED; deletes++) {
             struct config c = { .e = e, .m = e->dv->dw->maps[i], .deletes = deletes != 0 };

@@ -103,7 +103,7 @@ void dv_begin_json(struct dv_op *op)
 
 const char *dv_root(const struct dv_op *op)
 {
-    return arena_printf(op->a, "http://%s/api/data/v9.2", op->q && op->q->host ? op->q->host : "localhost");
+    return arena_printf(op->a, "%s://%s/api/data/v9.2", emu_scheme, op->q && op->q->host ? op->q->host : "localhost");
 }
 
 /* ---- what a request says about itself ---- */
@@ -503,8 +503,8 @@ static void no_token(struct emu_request *q, struct emu_response *r)
     r->status = 401;
     emu_add_header(r, q, "WWW-Authenticate",
                    "Bearer authorization_uri=https://login.microsoftonline.com/common/oauth2/authorize, "
-                   "resource_id=http://%s/",
-                   q->host ? q->host : "localhost");
+                   "resource_id=%s://%s/",
+                   emu_scheme, q->host ? q->host : "localhost");
     emu_add_header(r, q, "Content-Type", "text/html");
     strbuf_adds(&r->body,
                 "<html><body>401 - Unauthorized: Access is denied due to invalid credentials.</body></html>");

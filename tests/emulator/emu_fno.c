@@ -17,7 +17,7 @@
 
 const char *emu_fno_base(const struct emu_request *q)
 {
-    return arena_printf(q->arena, "http://%s", q->host);
+    return arena_printf(q->arena, "%s://%s", emu_scheme, q->host);
 }
 
 void emu_fno_json(struct emu_response *r, struct emu_request *q, int status)
@@ -49,9 +49,8 @@ static bool authorized(struct emu *e, struct emu_request *q, struct emu_response
 {
     if (!q->user) {
         r->status = 401;
-        emu_add_header(r, q, "WWW-Authenticate",
-                       "Bearer authorization_uri=\"http://127.0.0.1:%d/%s/oauth2/authorize\"", e->ports[EMU_LOGIN],
-                       e->tenant.organization_id);
+        emu_add_header(r, q, "WWW-Authenticate", "Bearer authorization_uri=\"%s://127.0.0.1:%d/%s/oauth2/authorize\"",
+                       emu_scheme, e->ports[EMU_LOGIN], e->tenant.organization_id);
         return false;
     }
     if (emu_login_registered(q->user) || !strcmp(q->path, "/data/$metadata"))

@@ -5,6 +5,7 @@
 #include "emu_store.h"
 
 #include "base/file.h"
+#include "shared_clock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -377,7 +378,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     else
         emu_serve(c->l->e, &q, &r, &wait_ms);
     if (wait_ms > 0)
-        (void)clock_sleep_ms(wait_ms);
+        shared_clock_wait(wait_ms);
     if (r.drop) {
         strbuf_release(&r.body);
         return MHD_NO;
@@ -385,8 +386,14 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
     return send_answer(connection, &r);
 }
 
-struct emu_listener *emu_http_listen(struct emu *e, enum emu_service service, int port, int *ret_port)
+struct emu_listener *emu_http_listen(struct emu *e, enum emu_service service, int port, const struct emu_tls *tls,
+                                     int *ret_port)
 {
+    const struct MHD_OptionItem secure[] = {
+        { tls->certificate ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, 0, (void *)(uintptr_t)tls->certificate },
+        { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)tls->key },
+        { MHD_OPTION_END, 0, NULL },
+    };
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -396,11 +403,12 @@ struct emu_listener *emu_http_listen(struct emu *e, enum emu_service service, in
     l->e = e;
     l->service = service;
     l->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
-                                     MHD_USE_SUPPRESS_DATE_NO_CLOCK,
+                                     MHD_USE_SUPPRESS_DATE_NO_CLOCK | (tls->certificate ? MHD_USE_TLS : 0),
                                  (uint16_t)port, NULL, NULL, handle, l, MHD_OPTION_SOCK_ADDR, &address,
                                  MHD_OPTION_URI_LOG_CALLBACK, request_begins, l, MHD_OPTION_NOTIFY_COMPLETED,
                                  request_ended, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_ARRAY, secure,
+                                 MHD_OPTION_END);
     info = l->daemon ? MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
     if (!info) {
         emu_http_stop(l);

@@ -113,8 +113,12 @@ static void answer(struct emu *e, struct emu_request *q, struct emu_response *r,
 /* "http://127.0.0.1:8080" (any case, any trailing slashes) -> the service with that port; EMU_SERVICES = none. */
 static enum emu_service service_of(const struct emu *e, const char *url)
 {
-    static const char *const HOSTS[] = { "http://127.0.0.1:", "http://localhost:" };
+    static const char *const HOSTS[] = { "127.0.0.1:", "localhost:" };
+    size_t scheme = strlen(emu_scheme);
 
+    if (strncasecmp(url, emu_scheme, scheme) != 0 || strncmp(url + scheme, "://", 3) != 0)
+        return EMU_SERVICES;
+    url += scheme + 3;
     for (size_t i = 0; i < COUNT(HOSTS); i++) {
         size_t n = strlen(HOSTS[i]);
         char *end;
@@ -221,7 +225,7 @@ static bool assertion_ok(struct emu *e, struct emu_request *q, struct emu_respon
     };
     const char *type = field(f, n, "client_assertion_type");
     int code = emu_login_assertion(e, field(f, n, "client_assertion"), field(f, n, "client_id"),
-                                   arena_printf(q->arena, "http://%s%s", q->host, q->path));
+                                   arena_printf(q->arena, "%s://%s%s", emu_scheme, q->host, q->path));
 
     if (strcmp(type, "urn:ietf:params:oauth:client-assertion-type:jwt-bearer") != 0) {
         refuse(e, q, r, 400, "invalid_request", 900144,
@@ -349,9 +353,9 @@ const char *emu_login_user(const struct emu *e, struct arena *a, const char *aut
     if (service == EMU_GATEWAY)
         snprintf(audience, sizeof(audience), "%s", GATEWAY_AUDIENCE);
     else
-        snprintf(audience, sizeof(audience), "http://127.0.0.1:%d", e->ports[service]);
+        snprintf(audience, sizeof(audience), "%s://127.0.0.1:%d", emu_scheme, e->ports[service]);
     if (strcmp(claim(claims, "aud"), audience) != 0) { /* lower case, no trailing slash, this service */
-        snprintf(audience, sizeof(audience), "http://localhost:%d", e->ports[service]);
+        snprintf(audience, sizeof(audience), "%s://localhost:%d", emu_scheme, e->ports[service]);
         if (strcmp(claim(claims, "aud"), audience) != 0)
             goto out;
     }

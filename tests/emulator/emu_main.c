@@ -9,6 +9,7 @@
 #include "emu_dualwrite.h"
 #include "emu_fault.h"
 #include "emu_fno.h"
+#include "shared_clock.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -36,12 +37,17 @@ static const char USAGE[] =
     "  --tenant FILE        another tenant definition\n"
     "  --maps DIR           dual-write map files, for maps that are set to running\n"
     "  --time-scale N       simulated time runs N times faster\n"
+    "  --tls-cert FILE      a certificate chain (PEM): everything is served by https\n"
+    "  --tls-key FILE       its private key (PEM)\n"
+    "  --clock FILE         simulated time that a client leads, standing still while anybody works: for measuring\n"
     "  --quiet              no lines about what is listening\n"
     "  --help\n\n"
     "Knobs, with their defaults:\n";
 
+const char *emu_scheme = "http";
+
 struct options {
-    const char *dir, *ports_file, *fault, *flip, *tenant, *maps;
+    const char *dir, *ports_file, *fault, *flip, *tenant, *maps, *tls_cert, *tls_key, *clock;
     const char *knobs[KNOB_COUNT * 2];
     size_t n_knobs;
     int port;
@@ -169,10 +175,11 @@ static void help(void)
 static int read_options(int argc, char **argv, struct options *o)
 {
     static const struct option LONG[] = {
-        { "dir", 1, NULL, 'd' },   { "port", 1, NULL, 'p' },       { "ports-file", 1, NULL, 'P' },
-        { "seed", 1, NULL, 's' },  { "fault", 1, NULL, 'f' },      { "knob", 1, NULL, 'k' },
-        { "flip", 1, NULL, 'F' },  { "tenant", 1, NULL, 't' },     { "maps", 1, NULL, 'm' },
-        { "quiet", 0, NULL, 'q' }, { "time-scale", 1, NULL, 'T' }, { "help", 0, NULL, 'h' },
+        { "dir", 1, NULL, 'd' },     { "port", 1, NULL, 'p' },       { "ports-file", 1, NULL, 'P' },
+        { "seed", 1, NULL, 's' },    { "fault", 1, NULL, 'f' },      { "knob", 1, NULL, 'k' },
+        { "flip", 1, NULL, 'F' },    { "tenant", 1, NULL, 't' },     { "maps", 1, NULL, 'm' },
+        { "quiet", 0, NULL, 'q' },   { "time-scale", 1, NULL, 'T' }, { "help", 0, NULL, 'h' },
+        { "tls-key", 1, NULL, 'K' }, { "tls-cert", 1, NULL, 'C' },   { "clock", 1, NULL, 'c' },
         { NULL, 0, NULL, 0 },
     };
     int64_t n = 0;
@@ -186,6 +193,9 @@ static int read_options(int argc, char **argv, struct options *o)
         case 'F': o->flip = optarg; break;
         case 't': o->tenant = optarg; break;
         case 'm': o->maps = optarg; break;
+        case 'C': o->tls_cert = optarg; break;
+        case 'K': o->tls_key = optarg; break;
+        case 'c': o->clock = optarg; break;
         case 'q': o->quiet = true; break;
         case 'h': help(); return 0;
         case 'p':
@@ -212,6 +222,10 @@ static int read_options(int argc, char **argv, struct options *o)
     }
     if (optind < argc)
         return usage("unexpected argument", argv[optind]);
+    if (!o->tls_cert != !o->tls_key)
+        return usage("--tls-cert and --tls-key go together", NULL);
+    if (o->clock && o->time_scale > 1)
+        return usage("--clock and --time-scale exclude each other", NULL);
     return o->dir ? -1 : usage("--dir is missing", NULL);
 }
 
@@ -236,6 +250,8 @@ static int set_knobs(struct emu *e, const struct options *o)
 }
 
 /* ---- start ---- */
+enum { TLS_FILE_MAX = 1 << 20 };
+
 static enum ec load_tenant(struct emu *e, const char *path, struct err *reterr)
 {
     struct strbuf text = STRBUF(0);
@@ -304,18 +320,31 @@ static enum ec start(struct emu *e, const struct options *o, struct err *reterr)
     return EC_OK;
 }
 
-static enum ec listen_all(struct emu *e, int port, struct emu_listener **l, struct err *reterr)
+static enum ec listen_all(struct emu *e, const struct options *o, struct emu_listener **l, struct err *reterr)
 {
+    struct strbuf certificate = STRBUF(0), key = STRBUF(0);
+    struct emu_tls tls = { NULL, NULL };
+    int port = o->port;
     enum ec rc = EC_OK;
 
+    if (o->tls_cert) {
+        rc = file_read(o->tls_cert, TLS_FILE_MAX, &certificate, reterr);
+        if (!rc)
+            rc = file_read(o->tls_key, TLS_FILE_MAX, &key, reterr);
+        tls = (struct emu_tls){ strbuf_str(&certificate), strbuf_str(&key) };
+        emu_scheme = "https";
+    }
     /* Requests to the first ports wait until all are known, since links and audiences name them. */
     pthread_mutex_lock(&e->lock);
     for (int i = 0; i < EMU_SERVICES && !rc; i++) {
-        l[i] = emu_http_listen(e, (enum emu_service)i, port ? port + i : 0, &e->ports[i]);
+        l[i] = emu_http_listen(e, (enum emu_service)i, port ? port + i : 0, &tls, &e->ports[i]);
         if (!l[i])
-            rc = err_set(reterr, EC_BUSY, "port %d of 127.0.0.1 cannot be had", port ? port + i : 0);
+            rc = err_set(reterr, EC_BUSY, "port %d of 127.0.0.1 cannot be had%s", port ? port + i : 0,
+                         o->tls_cert ? ", or the certificate and its key are not good" : "");
     }
     pthread_mutex_unlock(&e->lock);
+    strbuf_release(&certificate);
+    strbuf_release(&key);
     return rc;
 }
 
@@ -325,7 +354,7 @@ static enum ec announce(const struct emu *e, const struct options *o, struct err
     enum ec rc = EC_OK;
 
     for (int i = 0; i < EMU_SERVICES; i++)
-        strbuf_addf(&s, "%s=http://127.0.0.1:%d\n", SERVICES[i], e->ports[i]);
+        strbuf_addf(&s, "%s=%s://127.0.0.1:%d\n", SERVICES[i], emu_scheme, e->ports[i]);
     if (o->ports_file)
         rc = file_write_atomic(o->ports_file, s.buf, s.len, 0644, reterr);
     if (!o->quiet) {
@@ -355,9 +384,11 @@ int main(int argc, char **argv)
         return status;
     signal(SIGPIPE, SIG_IGN);
     stop_install();
-    rc = start(&e, &o, &err);
+    rc = o.clock ? shared_clock_make(o.clock, &err) : EC_OK;
     if (!rc)
-        rc = listen_all(&e, o.port, l, &err);
+        rc = start(&e, &o, &err);
+    if (!rc)
+        rc = listen_all(&e, &o, l, &err);
     if (!rc)
         rc = announce(&e, &o, &err);
     while (!rc && !stop_requested())

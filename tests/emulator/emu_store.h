@@ -60,8 +60,12 @@ int emu_login_assertion(const struct emu *e, const char *assertion, const char *
 /* Answers one request under the lock; *ret_wait_ms = simulated time to wait before the answer goes out. */
 void emu_serve(struct emu *e, struct emu_request *q, struct emu_response *r, int64_t *ret_wait_ms);
 struct emu_listener;
-/* port 0 = any. NULL = the port cannot be had. */
-struct emu_listener *emu_http_listen(struct emu *e, enum emu_service service, int port, int *ret_port);
+struct emu_tls { /* NULL = plain */
+    const char *certificate, *key; /* PEM texts */
+};
+/* port 0 = any. NULL = the port cannot be had, or the certificate and its key are none. */
+struct emu_listener *emu_http_listen(struct emu *e, enum emu_service service, int port, const struct emu_tls *tls,
+                                     int *ret_port);
 void emu_http_stop(struct emu_listener *l);
 /* Decodes %XX (and '+' where `form`) into `a`; *ret_n = length. NULL when an octet is 0 or the escape is broken. */
 char *emu_url_decode(struct arena *a, const char *p, size_t n, bool form);
