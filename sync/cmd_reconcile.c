@@ -33,6 +33,9 @@ static void select_dependents(struct pair *p)
     }
 }
 
+/* Changes come in any order of their keys' digests: SQLite's own 2 MB would mean reading pages again for each row. */
+#define MANY_CHANGES "pragma cache_size=-16384"
+
 static enum ec open_all(struct reconcile *r, struct err *reterr)
 {
     enum ec rc = pair_open(r->app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &r->p, reterr);
@@ -41,6 +44,9 @@ static enum ec open_all(struct reconcile *r, struct err *reterr)
         rc = pair_companies(r->p, reterr);
     if (!rc)
         select_dependents(r->p);
+    for (size_t i = 0; !rc && i < r->p->n; i++)
+        if (r->p->maps[i].selected)
+            rc = store_exec(r->p->maps[i].state, MANY_CHANGES, reterr);
     if (!rc)
         rc = control_open(r->app, &r->control, reterr);
     if (!rc)

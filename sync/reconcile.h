@@ -29,7 +29,8 @@ const char *rec_state_word(enum rec_state s);
 
 /* What takes time, for the plan of the next run. */
 enum rec_step {
-    TIME_DRAIN, /* a round of both feeds that brings (almost) nothing */
+    TIME_DRAIN, /* exports of F&O that bring (almost) nothing */
+    TIME_IDLE, /* the same of Dataverse's changes */
     TIME_STOP,
     TIME_COMMAND,
     TIME_EXPORT, /* F&O's changed rows */

@@ -69,7 +69,7 @@ enum ec carry_feeds(struct reconcile *r, struct rec_map *m, int64_t *ret_fno, in
         rc = feed_dv(mc, r->dict, &dv, reterr);
     if (rc)
         return err_ctx(reterr, rc, "changes of Dataverse, map '%s'", m->c.alias);
-    rec_took(r, TIME_CHANGES, began, calls, (int64_t)dv.read);
+    rec_took(r, dv.read >= FEW_ROWS ? TIME_CHANGES : TIME_IDLE, began, calls, (int64_t)dv.read);
     progress_clear(&r->app->out);
     *ret_fno = (int64_t)fno.changed;
     *ret_dv = (int64_t)(dv.changed + dv.deleted);

@@ -19,8 +19,8 @@ enum { MAX_JOURNAL = 1 << 20, MAX_LEASE_MAPS = 512 };
 
 static const char *const STATES[] = { "drain",  "stop",   "command", "carry", "deletes",
                                       "verify", "resume", "tail",    "done" };
-static const char *const STEPS[] = { "drain", "stop",   "command", "export", "changes",
-                                     "bulk",  "record", "scan",    "verify", "resume" };
+static const char *const STEPS[] = { "drain", "idle",   "stop", "command", "export", "changes",
+                                     "bulk",  "record", "scan", "verify",  "resume" };
 static const char *const COMMANDS[] = { "not_run", "began", "ended", "unknown" };
 
 const char *rec_state_word(enum rec_state s)

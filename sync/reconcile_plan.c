@@ -193,7 +193,8 @@ static enum ec how_long(struct plan *p, struct err *reterr)
         rc = rates_latency(r, reterr);
     if (rc || !p->had.known)
         return rc;
-    p->ms[TIME_DRAIN] = rates_predict(&p->had, &r->rates, TIME_DRAIN, 0) * rounds;
+    p->ms[TIME_DRAIN] =
+        (rates_predict(&p->had, &r->rates, TIME_DRAIN, 0) + rates_predict(&p->had, &r->rates, TIME_IDLE, 0)) * rounds;
     p->ms[TIME_STOP] = rates_predict(&p->had, &r->rates, TIME_STOP, 0);
     p->ms[TIME_COMMAND] = p->command_ms > 0 ? p->command_ms : 0;
     p->ms[TIME_EXPORT] = rates_predict(&p->had, &r->rates, TIME_EXPORT, p->rows);

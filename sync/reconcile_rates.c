@@ -146,8 +146,10 @@ out:
 static double latency_of(const struct rec_rates *r, enum rec_step s)
 {
     switch (s) {
+    case TIME_DRAIN:
     case TIME_EXPORT:
     case TIME_SCAN: return (double)r->fno_ms;
+    case TIME_IDLE:
     case TIME_CHANGES:
     case TIME_BULK:
     case TIME_VERIFY: return (double)r->dv_ms;
@@ -166,20 +168,27 @@ static void per_time(const struct rec_rates *r, enum rec_step s, double *ret_ms,
     *ret_ms = ms < 0 ? 0 : ms;
 }
 
+/* The step that tells what this one takes when it brings nothing. */
+static enum rec_step when_idle(enum rec_step s)
+{
+    return s == TIME_EXPORT ? TIME_DRAIN : s == TIME_CHANGES || s == TIME_VERIFY ? TIME_IDLE : TIME_STEPS;
+}
+
 int64_t rates_predict(const struct rec_rates *had, const struct rec_rates *now, enum rec_step s, int64_t rows)
 {
     const struct rec_time *t = &had->t[s];
     double fixed_ms = 0, fixed_calls = 0, ms, calls, share, lat = latency_of(now, s);
+    enum rec_step fixed = when_idle(s);
 
     if (!t->times)
         return 0;
-    if (s == TIME_EXPORT) /* what an export takes that brings nothing is known from the drain */
-        per_time(had, TIME_DRAIN, &fixed_ms, &fixed_calls);
+    if (fixed != TIME_STEPS)
+        per_time(had, fixed, &fixed_ms, &fixed_calls);
     ms = (double)t->ms - (double)t->calls * latency_of(had, s);
     calls = (double)t->calls;
     if (ms < 0)
         ms = 0;
-    if (s == TIME_DRAIN || s == TIME_STOP || s == TIME_RESUME || !t->rows) {
+    if (s == TIME_DRAIN || s == TIME_IDLE || s == TIME_STOP || s == TIME_RESUME || !t->rows) {
         per_time(had, s, &ms, &calls);
         return (int64_t)(ms + calls * lat);
     }

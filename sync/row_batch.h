@@ -7,7 +7,7 @@
 
 #include "sync/snapshot.h"
 
-enum { ROW_BATCH = 200 };
+enum { ROW_BATCH = 1000 };
 struct row_batch {
     struct map_ctx *m;
     struct dict *d;

@@ -3,87 +3,26 @@
 # survives, a failing COMMAND leaves the maps running, and whatever cuts it off, `recover` ends it.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/job.sh"
+. "$(dirname "$0")/runbook.sh"
 job_settings
 JOB_CUSTOMERS=${RECONCILE_CUSTOMERS:-200}
 ROWS=${RECONCILE_ROWS:-80}
 
-PAIR='"fno":"Customers V3","dataverse":"accounts"'
-map_state() { # STATE [queue]
-    admin POST /dualwrite "{$PAIR,\"state\":\"$1\"${2:+,\"queue\":\"$2\"}}" >/dev/null
-}
-seen() { admin GET /dualwrite >"$W/dw.json"; sqlite3 :memory: "select json_extract(value, '\$.state') from json_each(cast(readfile('$W/dw.json') as text)) where json_extract(value, '\$.fno') = 'Customers V3'"; }
-control() { # manual|hook|gateway, in the workspace
-    cat >hook.sh <<HOOK
-#!/bin/sh
-case \$1 in stop) to=stopped ;; start) to=running ;; *) exit 3 ;; esac
-printf '%s\n' "\$DMFSYNC_MAPS" | while IFS='	' read -r alias label set name; do
-    curl -sS --fail-with-body -H 'Content-Type: application/json' --data "{\"fno\":\"\$label\",\"dataverse\":\"\$set\",\"state\":\"\$to\"}" $ADMIN_URL/dualwrite || exit 1
-done
-HOOK
-    chmod +x hook.sh
-    printf 'demo-refresh-token\n' >gateway.token
-    gateway=$(sed -n 's/^gateway=//p' "$W/$job.ports")
-    sed -i '/^\[dualwrite\]/,/^\[load\]/{/^\[load\]/!d}' dmfsync.ini
-    sed -i "s|^\[load\]|[dualwrite]\ncontrol = $1\nhook = hook.sh\ncontrol_poll = 200ms\ngateway_url = $gateway\ngateway_refresh_token_file = gateway.token\n${2:-}\n[load]|" dmfsync.ini
-}
-# The batch job: a script, so that what is tested is a program of the user's.
-job_script() {
-    cat >job.sh <<JOB
-#!/bin/sh
-echo "job of run \$DMFSYNC_RUN begins"
-echo begun >>$W/begun
-curl -sS --fail-with-body -H 'Content-Type: application/json' --data '{"entity":"Customers V3","company":"usmf","rows":$ROWS,"values":{"PRIMARYCONTACTPHONE":"${1:-555} {n}"}}' $ADMIN_URL/fno/job || exit 9
-${2:-}
-JOB
-    chmod +x job.sh
-}
 edit_dv() { # a user of Dataverse: another field of a row that the job changes
     echo "curl -sS -H 'Content-Type: application/json' --data '{\"table\":\"account\",\"company\":\"USMF\",\"key\":{\"accountnumber\":\"C-0000003\"},\"values\":{\"name\":\"Edited in the window\"}}' $ADMIN_URL/dataverse/rows"
 }
 written() { admin GET /counters >"$W/c.json"; sqlite3 :memory: "select coalesce(json_extract(j, '\$.\"dv.rows.updated\"'), 0) from (select cast(readfile('$W/c.json') as text) j)"; }
 
-PORT=$((12000 + $$ % 3000 * 6))
-# A loaded, compared, handed-over pair, which each case gets a copy of, on the same ports.
-ready() {
-    while :; do
-        mkdir -p "$W/try"
-        "$DMFSYNC_EMU" --dir "$W/try" --ports-file "$W/try.ports" --port "$PORT" --quiet 2>/dev/null &
-        pid=$!
-        i=0; until [ -s "$W/try.ports" ] || ! kill -0 "$pid" 2>/dev/null; do i=$((i + 1)); [ "$i" -lt 100 ] || break; sleep 0.1; done
-        kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null
-        [ -s "$W/try.ports" ] && break
-        PORT=$((PORT + 6))
-    done
-    JOB_SEED=1 job_start base --port "$PORT"
-    cd base.ws || exit 1
-    dmfsync migrate --execute
-    cd "$W" || exit 1
-    stop_emulator
-}
-fresh() { # NAME [emulator option..]
-    job=$1
-    shift
-    stop_emulator
-    cd "$W" || exit 1
-    rm -rf "$job" "$job.ws" "$job.ports"
-    cp -r base "$job" && cp -r base.ws "$job.ws"
-    # shellcheck disable=SC2086
-    start_emulator "$job" --port "$PORT" --seed 1 $FAST "$@"
-    cd "$job.ws" || exit 1
-    rm -f "$W/begun"
-    map_state running
-}
-ready
+runbook_ready
 
 # ---- the naive way: pause, batch, export, import, resume ----
-fresh naive
+runbook_fresh naive
 control gateway
-job_script
+job_script 555
 before=$(written)
 map_state paused
 ./job.sh >/dev/null
-admin GET /dualwrite >"$W/dw.json"
-same "a pause queues every row of the job" "$ROWS" "$(sqlite3 :memory: "select json_extract(value, '$.queued') from json_each(cast(readfile('$W/dw.json') as text)) where json_extract(value, '$.fno') = 'Customers V3'")"
+same "a pause queues every row of the job" "$ROWS" "$(dualwrite queued)"
 dump fno | sed -n 's/^Customers V3|usmf|\([^|]*\)|.*PRIMARYCONTACTPHONE=\(555 [^|]*\)|.*/\1 \2/p' >"$W/naive.rows"
 while read -r key phone; do # the export, imported on the other side
     admin POST /dataverse/rows "{\"table\":\"account\",\"company\":\"USMF\",\"key\":{\"accountnumber\":\"$key\"},\"values\":{\"telephone1\":\"$phone\"}}" >/dev/null
@@ -96,7 +35,7 @@ naive=$(cat "$W/n")
 
 # ---- ours, with each adapter ----
 for how in hook gateway; do
-    fresh "ours_$how"
+    runbook_fresh "ours_$how"
     control "$how"
     job_script 555 "$(edit_dv)"
     run 0 "$how: the plan" reconcile customers --rows "$ROWS" --command-time 10s --json -- ./job.sh
@@ -126,7 +65,7 @@ for how in hook gateway; do
 done
 
 # ---- deletions ----
-fresh deletes
+runbook_fresh deletes
 control hook
 sed -i 's/^\[map.customers\]/&\ndeletes = apply/' dmfsync.ini
 i=100 # customers that nothing refers to; the running map carries them
@@ -152,7 +91,7 @@ same "and are told" 30 "$(json '$.data.maps[0].reported_deletes')"
 same "the map runs all the same" running "$(seen)"
 
 # ---- COMMAND fails ----
-fresh failing
+runbook_fresh failing
 control hook
 job_script 555 'echo "the job breaks" >&2; exit 7'
 dmfsync reconcile customers --execute --json -- ./job.sh
@@ -169,16 +108,11 @@ run 13 "a paused map is refused" reconcile customers --execute -- ./job.sh
 map_state running
 
 # ---- a dead machine ----
-fresh dead
+runbook_fresh dead
 mkdir "$W/share"
 control hook "watchdog_dir = $W/share\nwatchdog_after = 1s"
-job_script 555 'sleep 30'
-"$DMFSYNC_BIN" reconcile customers --execute -- ./job.sh >"$W/rec.out" 2>&1 &
-rec=$!
-i=0; until [ -e "$W/begun" ] || [ "$i" -gt 100 ]; do i=$((i + 1)); sleep 0.2; done
-sleep 0.5
-kill -9 "$rec"; wait "$rec" 2>/dev/null
-pid=$(cut -d' ' -f2 .dmfsync/command.began); kill -9 "$pid" 2>/dev/null; pkill -9 -P "$pid" 2>/dev/null
+job_script 555 "$HOLD"
+reconcile_dies
 same "the map is away" stopped "$(seen)"
 cp -r "$W/dead.ws" "$W/other.ws"; rm -rf "$W/other.ws/.dmfsync"; sleep 1.5
 run 0 "the watchdog on another host" --dir "$W/other.ws" watchdog --json
