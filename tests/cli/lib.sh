@@ -14,7 +14,7 @@ FAILED=0
 EMU_PID=
 # Settings of the user who runs the tests must not reach the program.
 for v in $(env | sed -n 's/^\(DMFSYNC_[A-Z]*_[A-Z_]*\)=.*/\1/p'); do
-    case $v in DMFSYNC_STEP_*|DMFSYNC_TEST_*|DMFSYNC_KILL_POINTS|DMFSYNC_KILL_SHARD|DMFSYNC_KNOB_MIXES|DMFSYNC_FAULT_SEEDS|DMFSYNC_FAULT_BIN|DMFSYNC_MODEL_SEEDS) ;; *) unset "$v" ;; esac
+    case $v in DMFSYNC_STEP_*|DMFSYNC_TEST_*|DMFSYNC_KILL_POINTS|DMFSYNC_KILL_SHARD|DMFSYNC_KNOB_MIXES|DMFSYNC_FAULT_SEEDS|DMFSYNC_FAULT_BIN|DMFSYNC_MODEL_SEEDS|DMFSYNC_RECONCILE_*) ;; *) unset "$v" ;; esac
 done
 
 cleanup() {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A reconcile ended (SIGKILL) at each of its steps, then `recover`: the same contents on both sides as undisturbed, the map running,
 # every time. Where COMMAND had not begun, recover leaves it so, and the same reconcile is run again. DMFSYNC_SOAK=1 takes every step, else
-# as many as DMFSYNC_RECONCILE_POINTS with either adapter (default 3), spread.
+# as many as DMFSYNC_RECONCILE_POINTS with either adapter (default 3), spread. DMFSYNC_RECONCILE_HOW=hook takes that adapter alone.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/job.sh"
 . "$(dirname "$0")/runbook.sh"
@@ -23,7 +23,7 @@ go() { dmfsync reconcile customers --rows "$ROWS" --command-time 1s --execute --
 
 all=0
 runbook_ready
-for how in hook gateway; do
+for how in ${DMFSYNC_RECONCILE_HOW:-hook gateway}; do
     case_of "$how"
     rm -f "$W/trace"
     DMFSYNC_STEP_TRACE=$W/trace go

@@ -56,6 +56,7 @@ run 0 "max_window: all rows" parity customers
 runbook_fresh by_hand
 control manual
 job_script 555
+: >"$W/hand.err"
 "$DMFSYNC_BIN" reconcile customers --execute -- ./job.sh >"$W/hand.out" 2>"$W/hand.err" &
 rec=$!
 person() { # WORD STATE: does it when it is asked for
