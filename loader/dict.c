@@ -22,6 +22,7 @@ struct cached {
 };
 struct dict {
     struct pair *p;
+    const struct dict_source *source; /* NULL = Dataverse */
     struct store *s;
     char *path;
     struct key_set sets[MAX_SETS];
@@ -42,14 +43,15 @@ static const struct store_schema DICT_SCHEMA = {
             "create index entry_key on entry(set_no, company, key);" },
 };
 
-enum ec dict_open(struct pair *p, struct dict **ret, struct err *reterr)
+enum ec dict_open_from(struct pair *p, const struct dict_source *source, struct dict **ret, struct err *reterr)
 {
     struct dict *d = xcalloc(1, sizeof(*d));
     struct arena a = { 0 };
-    struct dv_whoami who;
+    struct dv_whoami who = { 0 };
     enum ec rc;
 
     d->p = p;
+    d->source = source;
     d->path = xstrdup(workspace_path(&p->app->ws, &a, ".dmfsync/tmp/dict-%ld.db", (long)getpid()));
     arena_release(&a);
     (void)unlink(d->path);
@@ -57,7 +59,7 @@ enum ec dict_open(struct pair *p, struct dict **ret, struct err *reterr)
     /* One transaction for the file's whole life: nobody else reads it, and a commit for each row would be most of the work. */
     if (!rc)
         rc = store_begin(d->s, reterr);
-    if (!rc)
+    if (!rc && !source)
         rc = dv_whoami(p->app->dv, &who, reterr);
     if (rc) {
         dict_close(d);
@@ -66,6 +68,16 @@ enum ec dict_open(struct pair *p, struct dict **ret, struct err *reterr)
     snprintf(d->organization, sizeof(d->organization), "%s", who.organization_id);
     *ret = d;
     return EC_OK;
+}
+
+enum ec dict_open(struct pair *p, struct dict **ret, struct err *reterr)
+{
+    return dict_open_from(p, NULL, ret, reterr);
+}
+
+const struct dict_source *dict_source(const struct dict *d)
+{
+    return d->source;
 }
 
 static void cache_drop(struct dict *d)
@@ -283,7 +295,9 @@ static enum ec load_set(struct dict *d, const struct dv_table *t, const struct c
     q = store_query(d->s, "delete from entry where set_no = ?1");
     query_int(q, 1, l.no);
     rc = query_run(q, reterr);
-    if (!rc)
+    if (!rc && d->source)
+        rc = d->source->scan(d->source->arg, t, select.buf, take_row, &l, reterr);
+    else if (!rc)
         rc = dv_scan(d->p->app->dv, cell_cstr(&a, t->set), select.buf, NULL, false, take_row, &l, NULL, reterr);
     d->sets[l.no].loaded = !rc; /* half a table is read again */
     if (!rc) {

@@ -3,23 +3,28 @@
 #include "sync/file_snapshot.h"
 #include "sync/snapshot_export.h"
 #include "sync/sync_commands.h"
+#include "sync/synapse.h"
 
-/* `snapshot MAP --side SIDE --from csv FILE`: no service is asked. */
-static enum ec snapshot_from_file(struct app *app, const char *side, struct arena *a, struct snapshot *ret,
-                                  struct err *reterr)
+/* `snapshot MAP --side SIDE --from csv FILE`, `--from synapse DIR`: no service is asked. */
+static enum ec snapshot_from_file(struct app *app, const char *side, const char *from, struct arena *a,
+                                  struct snapshot *ret, struct err *reterr)
 {
     const char *file = app->opt->n_args > 1 ? workspace_path(&app->ws, a, "%s", app->opt->args[1]) : NULL;
+    bool synapse = !strcmp(from, "synapse"), fno = !strcmp(side, "fno");
     struct pair *p = NULL;
     enum ec rc;
 
+    if (synapse && fno)
+        return err_set(reterr, EC_USAGE, "--from synapse is for --side dataverse: F&O's tables are not its entities");
     if (!file)
-        return err_set(reterr, EC_USAGE, "--from csv needs the file: dmfsync snapshot MAP --side %s --from csv FILE",
-                       side);
+        return err_set(reterr, EC_USAGE, "--from %s needs the %s: dmfsync snapshot MAP --side %s --from %s %s", from,
+                       synapse ? "folder" : "file", side, from, synapse ? "DIR" : "FILE");
     app->opt->n_args = 1; /* the second one is no map */
     rc = pair_open(app, PAIR_CACHED | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
     for (size_t i = 0; !rc && i < p->n; i++)
         if (p->maps[i].selected)
-            rc = snapshot_csv(&p->maps[i], !strcmp(side, "fno"), file, a, ret, reterr);
+            rc = synapse ? snapshot_synapse(&p->maps[i], file, a, ret, reterr)
+                         : snapshot_csv(&p->maps[i], fno, file, a, ret, reterr);
     pair_close(p);
     return rc;
 }
@@ -212,17 +217,17 @@ enum ec cmd_snapshot(struct app *app, struct err *reterr)
         return on_stored(app, restore, reterr);
     if (!side)
         return err_set(reterr, EC_USAGE, "snapshot needs --side fno or --side dataverse");
-    if (from && strcmp(from, "odata") && strcmp(from, "package") && strcmp(from, "csv"))
-        return err_set(reterr, EC_USAGE, "--from %s is not known: odata, package or csv FILE", from);
-    if (from && !strcmp(from, "csv")) {
-        rc = snapshot_from_file(app, side, &a, &s, reterr);
+    if (from && strcmp(from, "odata") && strcmp(from, "package") && strcmp(from, "csv") && strcmp(from, "synapse"))
+        return err_set(reterr, EC_USAGE, "--from %s is not known: odata, package, csv FILE or synapse DIR", from);
+    if (from && (!strcmp(from, "csv") || !strcmp(from, "synapse"))) {
+        rc = snapshot_from_file(app, side, from, &a, &s, reterr);
         if (!rc)
             tell_snapshot(app, &s);
         arena_release(&a);
         return rc;
     }
     if (app->opt->n_args > 1)
-        return err_set(reterr, EC_USAGE, "a file is for --from csv");
+        return err_set(reterr, EC_USAGE, "a file is for --from csv, a folder for --from synapse");
     rc = pair_open(app, PAIR_LIVE | PAIR_STATE | PAIR_GAPS_OK, 0, &p, reterr);
     if (!rc)
         rc = pair_companies(p, reterr);

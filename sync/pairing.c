@@ -3,6 +3,7 @@
 #include "base/step.h"
 #include "sync/companies.h"
 #include "sync/feed.h"
+#include "sync/synapse.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,14 +22,18 @@ static int word(const char *const *words, size_t n, const char *w)
 
 enum ec pairing_parse(const char *from, const char *to, struct pairing *ret, struct err *reterr)
 {
-    int f = word(FROM, COUNT(FROM), from ? from : "csv"), t;
+    int f, t;
+
+    if (synapse_dir(from))
+        from = "dataverse"; /* its rows, by another way */
+    f = word(FROM, COUNT(FROM), from ? from : "csv");
 
     /* What is meant where only one side is named: files go into F&O, a side goes into the other one. */
     if (!to)
         to = f == LOAD_FROM_FNO ? "dataverse" : "fno";
     t = word(TO, COUNT(TO), to);
     if (f < 0)
-        return err_set(reterr, EC_USAGE, "--from %s is not known: csv, fno or dataverse", from);
+        return err_set(reterr, EC_USAGE, "--from %s is not known: csv, fno, dataverse or synapse:DIR", from);
     if (t < 0)
         return err_set(reterr, EC_USAGE, "--to %s is not known: fno, dataverse or both", to);
     if (f != LOAD_FROM_CSV && t == LOAD_TO_BOTH) {
@@ -122,6 +127,7 @@ static enum ec write_fno(struct map_ctx *m, struct dict *d, const struct run *ru
     struct config_map given;
     struct snapshot fno, dv;
     struct diff_result diff;
+    const char *folder = synapse_dir(option_value(m->pair->app, "--from"));
     char state[16], phase[24], *path = NULL;
     enum ec rc = run_map_get(m->pair->app, run, m->cfg->alias, state, phase, reterr);
 
@@ -130,7 +136,8 @@ static enum ec write_fno(struct map_ctx *m, struct dict *d, const struct run *ru
     if (!rc && strcmp(phase, "load") != 0) {
         rc = snapshot_fno(m, feed_by_export(m) ? FROM_PACKAGE : FROM_ODATA, false, a, &fno, reterr);
         if (!rc)
-            rc = snapshot_dv(m, d, a, &dv, reterr);
+            rc = folder ? snapshot_synapse(m, workspace_path(&m->pair->app->ws, a, "%s", folder), a, &dv, reterr)
+                        : snapshot_dv(m, d, a, &dv, reterr);
         if (!rc)
             rc = diff_run(m, &fno, &dv, a, &diff, reterr);
     }

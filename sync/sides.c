@@ -2,9 +2,10 @@
 #include "base/clock.h"
 #include "sync/file_diff.h"
 #include "sync/file_snapshot.h"
+#include "sync/synapse.h"
 
 enum { MAX_JOBS = 8 }; /* each takes some MiB of buffers */
-enum origin { FROM_CSV_FILE, FROM_STORED };
+enum origin { FROM_CSV_FILE, FROM_STORED, FROM_SYNAPSE };
 struct named {
     enum origin origin;
     const char *path; /* absolute */
@@ -25,8 +26,11 @@ static enum ec parse(struct app *app, const char *option, struct arena *a, struc
         *ret = (struct named){ FROM_STORED, NULL };
     } else if (!strncmp(v, "csv:", 4) && v[4]) {
         *ret = (struct named){ FROM_CSV_FILE, workspace_path(&app->ws, a, "%s", v + 4) };
+    } else if (!strncmp(v, "synapse:", 8) && v[8] && !strcmp(option, "--dataverse-from")) {
+        *ret = (struct named){ FROM_SYNAPSE, workspace_path(&app->ws, a, "%s", v + 8) };
     } else {
-        return err_set(reterr, EC_USAGE, "%s %s is not known: csv:FILE or stored", option, v);
+        return err_set(reterr, EC_USAGE, "%s %s is not known: csv:FILE or stored%s", option, v,
+                       strcmp(option, "--dataverse-from") ? "" : ", synapse:DIR");
     }
     return EC_OK;
 }
@@ -54,6 +58,7 @@ static enum ec stored_or_new(struct map_ctx *m, const struct named *n, bool fno,
     switch (n->origin) {
     case FROM_STORED: return snapshot_latest_any(m, fno ? "fno" : "dataverse", a, ret, reterr);
     case FROM_CSV_FILE: return snapshot_csv(m, fno, n->path, a, ret, reterr);
+    case FROM_SYNAPSE: return snapshot_synapse(m, n->path, a, ret, reterr);
     }
     return EC_OK;
 }

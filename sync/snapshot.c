@@ -347,6 +347,7 @@ enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct s
     struct leaf_totals t;
     struct leaf_finish_hooks hooks = { .last_look = resolve_self, .duplicate = dv_duplicate, .arg = &v };
     char *file = snapshot_file(m, "dataverse", a), *link = NULL;
+    const struct dict_source *from = dict_source(d);
     enum ec rc;
 
     for (size_t i = 0; i < m->b->n_lookups; i++)
@@ -362,9 +363,15 @@ enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct s
                         reterr);
     if (rc)
         goto out;
-    /* Change tracking from the start: the link of the last page replays what changes while we read. */
-    rc = dv_scan(m->pair->app->dv, cell_cstr(a, m->b->table->set), bind_dv_select(m->b, a), NULL,
-                 m->b->table->change_tracking, add_dv, &v, m->b->table->change_tracking ? &link : NULL, reterr);
+    if (from) {
+        snprintf(s.began_at, sizeof(s.began_at), "%s", from->as_of);
+        snprintf(s.ended_at, sizeof(s.ended_at), "%s", from->as_of);
+        rc = from->scan(from->arg, m->b->table, bind_dv_select(m->b, a), add_dv, &v, reterr);
+    } else {
+        /* Change tracking from the start: the link of the last page replays what changes while we read. */
+        rc = dv_scan(m->pair->app->dv, cell_cstr(a, m->b->table->set), bind_dv_select(m->b, a), NULL,
+                     m->b->table->change_tracking, add_dv, &v, m->b->table->change_tracking ? &link : NULL, reterr);
+    }
     progress_clear(&m->pair->app->out);
     s.excluded = v.excluded;
     s.faults = v.faults;
@@ -382,7 +389,7 @@ enum ec snapshot_dv(struct map_ctx *m, struct dict *d, struct arena *a, struct s
         rc = leaf_finish(v.b, &hooks, &t, reterr);
     }
     if (!rc)
-        rc = snapshot_name(m, "dataverse", "webapi", file, &t, &s, reterr);
+        rc = snapshot_name(m, "dataverse", from ? "synapse" : "webapi", file, &t, &s, reterr);
     if (!rc)
         *ret = s;
 out:

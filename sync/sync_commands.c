@@ -13,7 +13,9 @@ static const struct option_def MIGRATE_OPTIONS[] = {
     { 0 }
 };
 static const struct option_def LOAD_OPTIONS[] = {
-    { "--from", "csv|fno|dataverse", "where rows come from (default csv: the maps' source files)" },
+    { "--from", "csv|fno|dataverse|synapse:DIR",
+      "where rows come from (default csv: the maps' source files; synapse: Dataverse's, from a Synapse Link "
+      "folder)" },
     { "--to", "fno|dataverse|both", "where they go (default fno; dataverse with --from fno)" },
     WAVE_OPTIONS,
     { "--map-state", "stopped",
@@ -25,12 +27,13 @@ static const struct option_def VERIFY_OPTIONS[] = {
     { "--workspace", "DIR", "compute the roots again from the snapshots of that workspace" },
     { 0 }
 };
-#define SIDES_OPTIONS                                                                                      \
-    { "--fno-from", "csv:FILE|stored", "F&O's rows from a file of staging fields, or its last snapshot" }, \
-        { "--dataverse-from", "csv:FILE|stored",                                                           \
-          "Dataverse's rows from a file or its last snapshot; with both options no service is asked" },    \
-    {                                                                                                      \
-        "--keep", NULL, "with these: publish both sides as snapshots, too"                                 \
+#define SIDES_OPTIONS                                                                                               \
+    { "--fno-from", "csv:FILE|stored", "F&O's rows from a file of staging fields, or its last snapshot" },          \
+        { "--dataverse-from", "csv:FILE|synapse:DIR|stored",                                                        \
+          "Dataverse's rows from a file, a Synapse Link folder or its last snapshot; with both options no service " \
+          "is asked" },                                                                                             \
+    {                                                                                                               \
+        "--keep", NULL, "with these: publish both sides as snapshots, too"                                          \
     }
 
 static const struct option_def PARITY_OPTIONS[] = {
@@ -47,7 +50,8 @@ static const struct option_def PARITY_OPTIONS[] = {
 };
 static const struct option_def SNAPSHOT_OPTIONS[] = {
     { "--side", "fno|dataverse", "which side to read (needed)" },
-    { "--from", "odata|package|csv", "how F&O is read (default odata); csv: either side from FILE, offline" },
+    { "--from", "odata|package|csv|synapse",
+      "how F&O is read (default odata); offline: csv: either side from FILE, synapse: Dataverse from a folder" },
     { "--export", "FILE.db",
       "write the newest snapshots (or that of --side) as plain SQLite tables, a column per field" },
     { "--archive", NULL, "keep the newest snapshots (or that of --side), compressed, in .dmfsync/snapshots" },
@@ -175,7 +179,7 @@ const struct command SYNC_COMMANDS[] = {
           "there is a difference. The delta stays in .dmfsync/maps/ALIAS/state.db, tables delta and delta_field.",
       .max_args = -1 },
     { .name = "snapshot",
-      .args = "MAP [FILE]",
+      .args = "MAP [FILE|DIR]",
       .summary = "bring one side in",
       .run = cmd_snapshot,
       .needs = ONLINE,
@@ -184,7 +188,8 @@ const struct command SYNC_COMMANDS[] = {
           "A snapshot is published whole or not at all: all rows of one side of one map, as canonical rows, in "
           ".dmfsync/maps/ALIAS. --from csv reads FILE (plain or .zst) with that side's own columns for headers: "
           "F&O's "
-          "staging fields, or Dataverse's columns as the map names them. --export reads nothing: it writes what is "
+          "staging fields, or Dataverse's columns as the map names them. --from synapse reads DIR, a copy of "
+          "what Synapse Link for Dataverse writes in incremental folders. --export reads nothing: it writes what is "
           "there into FILE.db, for any program that reads SQLite. --archive and --restore need no service either: a "
           "later archive holds what changed since the one before; a restored snapshot has the digest that it had, "
           "and "

@@ -12,6 +12,15 @@
 
 struct dict;
 enum ec dict_open(struct pair *p, struct dict **ret, struct err *reterr);
+/* Rows of Dataverse's tables from elsewhere: each as a record of the Web API, with the columns that `select` names. */
+struct dict_source {
+    enum ec (*scan)(void *arg, const struct dv_table *t, const char *select, json_row_fn *row, void *row_arg,
+                    struct err *reterr);
+    void *arg;
+    const char *as_of; /* the rows are as they were then, UTC */
+};
+enum ec dict_open_from(struct pair *p, const struct dict_source *source, struct dict **ret, struct err *reterr);
+const struct dict_source *dict_source(const struct dict *d); /* NULL = Dataverse itself */
 void dict_close(struct dict *d);
 /* Lazy: nothing is loaded up front, each miss asks Dataverse for that one row (for sync, where few rows change). */
 void dict_lazy(struct dict *d);
