@@ -17,7 +17,6 @@ struct existing {
     struct map_ctx *m;
     int64_t run_id;
     struct fno_shape shape;
-    struct leaf_builder *build;
     struct earlier *earlier; /* rows of loads before this one, NULL = none */
     struct leaf_file *adopted; /* rows that `adopt` found equal on both sides, NULL = none */
     struct mask unchanged, excluded;
@@ -26,23 +25,30 @@ struct existing {
     struct arena a;
 };
 
+struct reading {
+    struct map_ctx *m;
+    struct leaf_builder *build;
+    uint64_t rows;
+    struct arena a;
+};
+
 static enum ec add_fno_row(void *arg, const struct cell *cells, struct cell company, struct err *reterr)
 {
-    struct existing *x = arg;
+    struct reading *r = arg;
     struct leaf_row row = { .cells = cells, .company = company };
 
-    arena_reset(&x->a);
-    row.key = bind_key_digest(x->m->b, cells, &x->a);
-    row.row = bind_row_digest(x->m->b, cells, &x->a);
-    x->there++;
-    return leaf_add(x->build, &row, reterr);
+    arena_reset(&r->a);
+    row.key = bind_key_digest(r->m->b, cells, &r->a);
+    row.row = bind_row_digest(r->m->b, cells, &r->a);
+    r->rows++;
+    return leaf_add(r->build, &row, reterr);
 }
 
 /* Every supplied cell that is not blank is in F&O as the source has it; a blank has no opinion, F&O may have defaulted it. */
 static bool same_as_source(const struct existing *x, const struct cell *source, const struct cell *fno)
 {
     for (size_t i = 0; i < x->shape.n; i++)
-        if (x->shape.supplied[i] && !cell_blank(source[i]) &&
+        if (x->shape.supplied[i] && (x->m->blanks_count || !cell_blank(source[i])) &&
             !canon_equal(&x->shape.rules[i], source[i], fno[i], NULL))
             return false;
     return true;
@@ -125,22 +131,27 @@ static enum ec compare(struct existing *x, const char *source_path, const char *
     return rc;
 }
 
-static enum ec read_fno(struct existing *x, const char *path, struct err *reterr)
+enum ec load_read_fno(struct map_ctx *m, const struct fno_shape *shape, const char *path, uint64_t *ret_rows,
+                      struct err *reterr)
 {
     struct arena a = { 0 };
+    struct reading r = { .m = m };
     struct fno_counts counts = { 0 };
     struct cell companies[1024];
-    size_t n = map_companies(x->m, companies, COUNT(companies));
+    size_t n = map_companies(m, companies, COUNT(companies));
     struct leaf_totals totals;
     enum ec rc =
-        leaf_build(path, workspace_path(&x->m->pair->app->ws, &a, ".dmfsync/tmp"), -1, x->shape.n, &x->build, reterr);
+        leaf_build(path, workspace_path(&m->pair->app->ws, &a, ".dmfsync/tmp"), -1, shape->n, &r.build, reterr);
 
     for (size_t i = 0; i < n && !rc; i++)
-        rc = fno_scan_rows(x->m, &x->shape, companies[i], add_fno_row, x, &counts, reterr);
+        rc = fno_scan_rows(m, shape, companies[i], add_fno_row, &r, &counts, reterr);
     if (!rc)
-        rc = leaf_finish(x->build, NULL, &totals, reterr);
+        rc = leaf_finish(r.build, NULL, &totals, reterr);
     else
-        leaf_abandon(x->build);
+        leaf_abandon(r.build);
+    if (ret_rows)
+        *ret_rows = r.rows;
+    arena_release(&r.a);
     arena_release(&a);
     return rc;
 }
@@ -183,22 +194,25 @@ enum ec load_existing(struct map_ctx *m, int64_t run_id, struct err *reterr)
                           .run_id = run_id,
                           .policy = m->cfg->has_existing ? m->cfg->existing : m->pair->app->cfg.existing };
     struct arena a = { 0 };
-    char *path = workspace_path(&m->pair->app->ws, &a, ".dmfsync/tmp/existing-%s.db", m->cfg->alias);
+    bool any = false, undo = undo_wanted(m);
+    /* What undo needs is what is read here anyway: the file stays. */
+    char *kept = arena_printf(&a, "undo-%lld-fno.db", (long long)run_id);
+    char *path = undo ? arena_printf(&a, "%s/%s", m->dir, kept)
+                      : workspace_path(&m->pair->app->ws, &a, ".dmfsync/tmp/existing-%s.db", m->cfg->alias);
     char *source = load_source_file(m, run_id, &a);
-    bool any = false;
     enum ec rc = anything_there(m, &any, reterr);
 
     if (!rc && any && !source)
         rc = err_set(reterr, EC_STATE, "the source rows of run %lld of map '%s' are gone", (long long)run_id,
                      m->cfg->alias);
-    if (!rc && any) {
+    if (!rc && (any || undo))
         rc = fno_shape_of(m, &a, &x.shape, reterr);
-        if (!rc)
-            rc = earlier_open(m, run_id, &x.earlier, reterr);
+    if (!rc && any) {
+        rc = earlier_open(m, run_id, &x.earlier, reterr);
         if (!rc)
             rc = open_adopted(&x, reterr);
         if (!rc)
-            rc = read_fno(&x, path, reterr);
+            rc = load_read_fno(m, &x.shape, path, &x.there, reterr);
     }
     if (rc)
         goto out;
@@ -214,6 +228,8 @@ enum ec load_existing(struct map_ctx *m, int64_t run_id, struct err *reterr)
         if (!rc)
             rc = mask_store(m, run_id, "excluded", &x.excluded, reterr);
     }
+    if (!rc && undo)
+        rc = undo_note(m, run_id, "fno", any ? kept : "", &x.shape, reterr);
     if (!rc)
         rc = load_phase_set(m, run_id, "send", reterr);
     rc = store_end(m->state, rc, reterr);
@@ -221,7 +237,8 @@ enum ec load_existing(struct map_ctx *m, int64_t run_id, struct err *reterr)
         log_info("load", "%s: F&O holds %llu rows; %llu source rows are unchanged, %llu refused", m->cfg->alias,
                  (unsigned long long)x.there, (unsigned long long)x.unchanged.set, (unsigned long long)x.refused);
 out:
-    (void)unlink(path);
+    if (!undo)
+        (void)unlink(path);
     progress_clear(&m->pair->app->out);
     earlier_close(x.earlier);
     leaf_close(x.adopted);

@@ -140,7 +140,7 @@ const char *load_file_name(struct map_ctx *m, int64_t run_id, struct arena *a, b
         return m->cfg->source ? m->cfg->source : "";
     root = workspace_path(ws, a, "%s", "");
     n = strlen(root);
-    *ret_own = !strstr(name, "/.dmfsync/sources/");
+    *ret_own = !strstr(name, "/.dmfsync/");
     return strncmp(name, root, n) ? name : name + n;
 }
 

@@ -72,6 +72,14 @@ create table row_mask(                      -- rows not sent because the target 
   primary key(run_id, state, chunk)
 ) without rowid;
 
+create table undo_kept(                     -- [load] undo: a side's rows before a run wrote them are kept
+  run_id  integer not null,
+  side    text not null,                    -- fno: all its rows, in `file`; dataverse: those written, in undo_row
+  file    text not null default '',         -- leaf file, relative to the map's folder; '' = the side was empty
+  columns text not null default '',         -- names of its cells
+  at      text not null,
+  primary key(run_id, side)
+) without rowid;
 create table retry(                         -- failed rows that were taken up again; written by loader/retry.c
   run_id      integer primary key,          -- a run of kind retry
   load_run    integer not null,             -- whose ledger it is
@@ -108,6 +116,15 @@ create table exception_past(                -- exceptions of rows that a retry t
 create index exception_past_row on exception_past(run_id, row_no);
 
 -- ---- written by sync/ ----
+create table undo_row(                      -- [load] undo: Dataverse's rows before a run wrote them
+  run_id     integer not null,
+  key_digest blob not null,
+  key        text not null,
+  dv_id      text not null default '',
+  before     blob,                          -- packed canonical row; null = the run was to create it
+  written    blob,                          -- the row it was written from
+  primary key(run_id, key_digest)
+) without rowid;
 create table setting(name text primary key, value text not null) without rowid; -- leaf_bits, rate_dataverse ...
 create table snapshot(
   id        integer primary key,

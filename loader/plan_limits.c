@@ -7,6 +7,7 @@
  * (5,000 MiB); data management: the upload URL's life, cleanup after 7 days; Dataverse "Use change tracking" (7 days).
  */
 #include "loader/plan.h"
+#include "loader/public/load.h"
 
 #include <stdio.h>
 
@@ -98,10 +99,25 @@ static void limits_of_packages(struct plan *pl, struct plan_map *pm)
                          (long long)pl->app->cfg.package_rows));
 }
 
+/* What undo = yes costs: disk, and nothing of the services, since F&O's rows are read anyway to tell which exist. */
+static void cost_of_undo(struct plan *pl, struct plan_map *pm)
+{
+    int64_t mib = pm->rows < 0 ? 0 : (pm->rows * (pm->row_octets > 0 ? pm->row_octets : 300)) >> 20;
+
+    if (undo_wanted(pm->m))
+        hit(pl, pm, "undo", "keep the disk free, or set undo = no",
+            arena_printf(
+                &pl->arena,
+                "previous values are kept for 'undo': at most about %lld MiB of disk for F&O's rows and as much "
+                "for the rows that are written in Dataverse, for each run; nothing more is read",
+                (long long)mib + 1));
+}
+
 static void limits_of_map(struct plan *pl, struct plan_map *pm)
 {
     struct arena *a = &pl->arena;
 
+    cost_of_undo(pl, pm);
     limits_of_rows(pl, pm);
     limits_of_packages(pl, pm);
     if (pm->companies > LIVE_COMPANIES)

@@ -5,12 +5,10 @@
 
 enum ec wave_rules_read(struct app *app, struct wave_rules *ret, struct err *reterr)
 {
-    const char *text = option_value(app, "--max-errors");
+    const char *option = option_value(app, "--max-errors"), *text = option ? option : app->cfg.max_errors;
     char *end;
 
-    *ret = (struct wave_rules){ .max_errors = app->cfg.max_errors, .keep_going = option_given(app, "--keep-going") };
-    if (!text)
-        return EC_OK;
+    *ret = (struct wave_rules){ .keep_going = option_given(app, "--keep-going") };
     if (cell_to_i64(cell_of(text), &ret->max_errors) && ret->max_errors >= 0)
         return EC_OK;
     errno = 0;

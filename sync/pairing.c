@@ -120,6 +120,19 @@ static enum ec write_dataverse(struct map_ctx *m, struct dict *d, const struct r
 
 /* ---- towards F&O ---- */
 
+void pairing_own_file(const struct config_map *was, const char *path, struct config_map *cfg)
+{
+    *cfg = *was;
+    cfg->source = path;
+    cfg->date = NULL;
+    cfg->decimal = '.';
+    cfg->group = 0;
+    cfg->delimiter = ',';
+    cfg->encoding = "utf-8";
+    cfg->enum_labels = false;
+    cfg->n_columns = cfg->n_consts = cfg->n_ignore = 0;
+}
+
 static enum ec write_fno(struct map_ctx *m, struct dict *d, const struct run *run, struct pairing_turn turn,
                          struct arena *a, struct pairing_counts *c, struct err *reterr)
 {
@@ -148,15 +161,7 @@ static enum ec write_fno(struct map_ctx *m, struct dict *d, const struct run *ru
         rc = run_map_set(m->pair->app, run, m->cfg->alias, m->wave, "working", "load", NULL, reterr);
     if (rc || !path)
         return rc;
-    given = *was;
-    given.source = path;
-    given.date = NULL;
-    given.decimal = '.';
-    given.group = 0;
-    given.delimiter = ',';
-    given.encoding = "utf-8";
-    given.enum_labels = false;
-    given.n_columns = given.n_consts = given.n_ignore = 0;
+    pairing_own_file(was, path, &given);
     m->cfg = &given;
     rc = into_fno(m, run, turn, &c->fno, reterr);
     m->cfg = was;
@@ -196,6 +201,13 @@ static enum ec note_load(struct map_ctx *m, struct err *reterr)
     q = store_query(m->state, "insert or replace into setting(name, value) values('loaded_after_verdict', ?1)");
     query_int(q, 1, v.id);
     return query_run(q, reterr);
+}
+
+enum ec pairing_begin(struct map_ctx *m, const struct run *run, struct err *reterr)
+{
+    enum ec rc = shut_gate(m, run, reterr);
+
+    return rc ? rc : note_load(m, reterr);
 }
 
 /* F&O's rows as this run read them, or read now. */
@@ -251,10 +263,8 @@ enum ec pairing_load(struct map_ctx *m, struct dict *d, const struct run *run, s
     struct arena a = { 0 };
     struct snapshot given;
     struct repair_scope scope = { .more = turn.more, .again = turn.again };
-    enum ec rc = shut_gate(m, run, reterr);
+    enum ec rc = pairing_begin(m, run, reterr);
 
-    if (!rc)
-        rc = note_load(m, reterr);
     if (rc)
         goto out;
     if (p.from == LOAD_FROM_DATAVERSE) {

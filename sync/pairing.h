@@ -43,6 +43,11 @@ struct pairing_turn {
 enum ec pairing_load(struct map_ctx *m, struct dict *d, const struct run *run, struct pairing p,
                      struct pairing_turn turn, struct pairing_counts *counts, struct err *reterr);
 
+/* An open gate is shut, and the verdict that there is does not hold any more: before rows are written past the sync. */
+enum ec pairing_begin(struct map_ctx *m, const struct run *run, struct err *reterr);
+/* Loads a file of staging fields, as dataverse_source() writes it, in the place of the map's source; `cfg` must outlive it. */
+void pairing_own_file(const struct config_map *was, const char *path, struct config_map *cfg);
+
 /*
  * Rows of the stored delta that Dataverse has and F&O lacks, or holds otherwise in a field that flows to F&O, as a source file of
  * the map: .dmfsync/sources/ALIAS-RUN.csv, staging fields, complete or not there. ret_path in `a`, ret_rows = rows written.

@@ -21,7 +21,7 @@ struct repairing {
 };
 
 /* A field of one direction goes that way whoever is the master: the map knows no other. */
-static bool flows_to_dv(const struct bound_field *f)
+bool repair_flows_to_dv(const struct bound_field *f)
 {
     return f->kind != BOUND_COMPANY && !f->key && map_dir_to_dv(f->dir) &&
            (!map_dir_to_fno(f->dir) || f->master == MASTER_FNO);
@@ -82,7 +82,7 @@ static bool choose_fields(struct repairing *p, const struct delta_row *row)
 
     memset(p->fields, 0, p->m->b->n);
     for (size_t i = 0; i < n && i < COUNT(differ); i++)
-        if (flows_to_dv(&p->m->b->fields[differ[i]]) && given(p, row, (size_t)differ[i]))
+        if (repair_flows_to_dv(&p->m->b->fields[differ[i]]) && given(p, row, (size_t)differ[i]))
             any = p->fields[differ[i]] = true;
     return any;
 }
@@ -185,6 +185,25 @@ static enum ec note_rate(struct map_ctx *m, const struct dvload_counts *c, int64
     return query_run(q, reterr);
 }
 
+/* What the rows are before they are written; what an earlier turn or try of this run has kept stays. */
+static enum ec keep_before(struct map_ctx *m, const struct run *run, struct err *reterr)
+{
+    struct query *q;
+    enum ec rc = store_begin(m->state, reterr);
+
+    if (rc)
+        return rc;
+    q = store_query(
+        m->state, "insert or ignore into undo_row(run_id, key_digest, key, dv_id, before, written) select ?1, "
+                  "key_digest, key, dv_id, dataverse, case when dataverse is not null then fno end from delta where "
+                  "class in ('only_fno', 'differ') and fno is not null");
+    query_int(q, 1, run->id);
+    rc = query_run(q, reterr);
+    if (!rc)
+        rc = undo_note(m, run->id, "dataverse", "", NULL, reterr);
+    return store_end(m->state, rc, reterr);
+}
+
 enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *d, const struct repair_scope *scope,
                          struct repair_counts *ret, struct err *reterr)
 {
@@ -210,6 +229,10 @@ enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *
         in.total = query_get_int(q, 0);
     rc = query_done(q, reterr);
     if (rc || !in.total)
+        return rc;
+    if (undo_wanted(m))
+        rc = keep_before(m, run, reterr);
+    if (rc)
         return rc;
     p.fields = xcalloc(m->b->n + 1, sizeof(*p.fields));
     rc = baseline_open(m, &p.base, reterr);

@@ -25,6 +25,8 @@ struct repair_scope {
 };
 enum ec repair_dataverse(struct map_ctx *m, const struct run *run, struct dict *d, const struct repair_scope *scope,
                          struct repair_counts *ret, struct err *reterr);
+/* Does repair write this field to Dataverse? A field of one direction goes that way whoever is the master. */
+bool repair_flows_to_dv(const struct bound_field *f);
 /* The same from F&O's side, record by record; rows are created there where Dataverse is the map's master. */
 struct repair_fno_counts {
     uint64_t updated, created, refused, moved; /* moved: changed since it was compared */

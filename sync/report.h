@@ -56,6 +56,7 @@ struct report_map {
     int64_t oldest_pending_ms; /* when the oldest change that waits was read; 0 = none waits */
     int64_t cursor_ms; /* when the feed's position moved last; 0 = it never did */
     int64_t failed_rows; /* of the last load, and of writes since */
+    int64_t source_rows; /* of the last load's source */
     int64_t load_rows, load_ms; /* rows and time of the last load's packages */
     int64_t read_rows, read_ms; /* of the last pair of snapshots */
 };

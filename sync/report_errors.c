@@ -129,9 +129,15 @@ enum ec report_causes_add(struct report_causes *c, struct store *state, struct r
         "1, 120), line from row_exception where run_id >= coalesce((select max(run_id) from load), 0) and state in "
         "('rejected', 'parked', 'unsent', 'unknown')");
 
+    enum ec rc;
+
     while (query_step(q))
         count_row(c, m, q);
-    return query_done(q, reterr);
+    rc = query_done(q, reterr);
+    q = store_query(state, "select rows from load order by run_id desc limit 1");
+    if (query_step(q))
+        m->source_rows = query_get_int(q, 0);
+    return rc ? (void)query_done(q, NULL), rc : query_done(q, reterr);
 }
 
 static int by_rows(const void *x, const void *y)

@@ -1,4 +1,5 @@
 /* report_judge.c -- may we go live? The answer, what stands against it, and what to do about each. Pure: reads only the report. */
+#include "loader/public/wave.h"
 #include "sync/report.h"
 
 #include <stdio.h>
@@ -72,11 +73,19 @@ static void verdict(struct judge *j, struct report_map *m)
     }
 }
 
+static bool too_many(const struct judge *j, const struct report_map *m)
+{
+    struct wave_rules rules;
+
+    return m->failed_rows && (wave_rules_read(j->r->app, &rules, NULL) ||
+                              wave_too_many(&rules, (uint64_t)m->failed_rows, (uint64_t)m->source_rows));
+}
+
 static void waiting(struct judge *j, struct report_map *m)
 {
     struct arena *a = &j->r->arena;
 
-    if (m->failed_rows > j->r->app->cfg.max_errors) {
+    if (too_many(j, m)) {
         j->other++;
         add(j, true, m->alias,
             arena_printf(a, "%lld row%s of the last load did not arrive", (long long)m->failed_rows,

@@ -238,6 +238,23 @@ const struct command SYNC_COMMANDS[] = {
           "that left the filter, wait or are waived stay. Compares again and stores the verdict.",
       .min_args = 1,
       .max_args = 1 },
+    { .name = "undo",
+      .args = "RUN MAP",
+      .summary = "give back what one run overwrote of a map, on both sides",
+      .run = cmd_undo,
+      .needs = ONLINE | NEED_CONSENT,
+      .options = WRITE_OPTIONS,
+      .details = "For runs of load, migrate and (into Dataverse) repair that ran with undo = yes in [load] or in the "
+                 "map's section: what "
+                 "the rows were is kept before they are overwritten. Compares before, written and now: fields that "
+                 "are as the run wrote "
+                 "them go back, what was changed since stays and is counted. Writes the previous values, and the "
+                 "rows that the run "
+                 "created (they are never deleted), to .dmfsync/undo/; with --execute F&O gets its rows by packages "
+                 "and Dataverse in "
+                 "bulk, and the map's gate is shut.",
+      .min_args = 2,
+      .max_args = 2 },
     { .name = "adopt",
       .args = "[MAP..]",
       .summary = "a base from what both sides already hold; nothing is written to them",

@@ -9,6 +9,7 @@ extern const struct command SYNC_COMMANDS[];
 enum ec cmd_migrate(struct app *app, struct err *reterr); /* cmd_migrate.c */
 enum ec cmd_load(struct app *app, struct err *reterr); /* cmd_load.c */
 enum ec cmd_repair(struct app *app, struct err *reterr); /* cmd_repair.c */
+enum ec cmd_undo(struct app *app, struct err *reterr); /* cmd_undo.c */
 enum ec cmd_parity(struct app *app, struct err *reterr); /* cmd_parity.c */
 enum ec cmd_snapshot(struct app *app, struct err *reterr);
 enum ec cmd_diff(struct app *app, struct err *reterr); /* cmd_diff.c */

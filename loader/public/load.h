@@ -29,6 +29,24 @@ enum ec load_first_pass(struct map_ctx *m, const struct run *run, struct load_co
 enum ec load_counts(struct map_ctx *m, int64_t run_id, struct load_counts *ret, struct err *reterr);
 /* The command `load` for files into F&O, of the maps that the command line names. */
 enum ec load_files(struct app *app, struct err *reterr);
+/*
+ * [load] undo, or the map's own: previous values are kept, durably, before the first row of a side is overwritten in a run. For F&O it
+ * is the leaf file of its rows (cells of fno_shape_of()), for Dataverse a table that sync writes. undo_kept() says where it is: ""
+ * = the side was empty; EC_NOTFOUND (no message) when nothing was kept for the run, EC_STATE when the source has other columns now.
+ */
+bool undo_wanted(const struct map_ctx *m);
+enum ec undo_note(struct map_ctx *m, int64_t run_id, const char *side, const char *file,
+                  const struct fno_shape *shape, struct err *reterr);
+enum ec undo_kept(struct map_ctx *m, int64_t run_id, const char *side, const struct fno_shape *shape, struct arena *a,
+                  char **ret_path, struct err *reterr);
+/* Which rows of its source a run did not send to F&O: refused before, unchanged, kept as they were, out of scope. */
+struct load_left;
+enum ec load_left_open(struct map_ctx *m, int64_t run_id, struct load_left **ret, struct err *reterr);
+enum ec load_left_has(struct load_left *l, uint64_t row_no, bool *ret, struct err *reterr);
+void load_left_close(struct load_left *l);
+/* F&O's rows of the map as a leaf file; *ret_rows may be NULL. */
+enum ec load_read_fno(struct map_ctx *m, const struct fno_shape *shape, const char *path, uint64_t *ret_rows,
+                      struct err *reterr);
 /* Newest run that loaded this map, 0 = none. */
 int64_t load_last_run(struct map_ctx *m);
 /*

@@ -17,6 +17,7 @@ struct map_ctx {
     struct binding *b;
     int wave;
     bool second_pass;
+    bool blanks_count; /* blank cells of the source are values to be written, not "no opinion": an undo */
     bool selected; /* named on the command line, or nothing was named */
     char *dir; /* .dmfsync/maps/ALIAS, absolute */
     struct store *state; /* state.db; NULL when PAIR_STATE was not asked, or read-only and there is none yet */

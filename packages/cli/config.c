@@ -326,6 +326,7 @@ static void set_defaults(struct config *c)
     c->max_waiting = 100;
     c->on_change_limit_ms = 60000;
     c->auto_repair_max = "1%";
+    c->max_errors = "0";
     c->keep_history_ms = INT64_C(400) * 86400000;
     c->keep_packages_ms = INT64_C(90) * 86400000;
     c->keep_reports = 90;

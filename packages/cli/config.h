@@ -21,6 +21,7 @@ struct config_side {
     size_t n_users;
 };
 enum auto_repair { AUTO_REPAIR_DEFAULT, AUTO_REPAIR_NO, AUTO_REPAIR_YES };
+enum keep_undo { UNDO_DEFAULT, UNDO_NO, UNDO_YES };
 enum existing_policy { EXISTING_REFUSE, EXISTING_KEEP, EXISTING_UPDATE };
 enum conflict_rule { CONFLICT_MASTER, CONFLICT_NEWEST, CONFLICT_QUEUE };
 enum delete_rule { DELETES_REPORT, DELETES_MARK, DELETES_APPLY, DELETES_IGNORE };
@@ -60,6 +61,7 @@ struct config_map {
     enum existing_policy existing;
     bool has_existing;
     enum auto_repair auto_repair; /* default: as [parity] says */
+    enum keep_undo undo; /* default: as [load] says */
     int line; /* of the section */
 };
 struct config {
@@ -79,7 +81,8 @@ struct config {
     int64_t watchdog_after_ms;
     int64_t package_rows; /* default 100000 */
     enum existing_policy existing;
-    int64_t max_errors; /* default 0 */
+    const char *max_errors; /* a number of rows, or a share of a map's source, "0.5%"; default 0 */
+    bool undo; /* previous values of rows are kept before they are overwritten */
     int64_t breaker; /* equal refusals in a row that stop writing a Dataverse table; 0 = none does; default 50 */
     int64_t lost_answer_wait_ms;
     const char *data_format; /* CSV-Unicode */

@@ -42,7 +42,8 @@ const struct key_def CONFIG_KEYS[] = {
     { "dualwrite", "watchdog_after", KEY_DURATION, IN(config, watchdog_after_ms), 0, 1000, DAY_MS, NULL },
     { "load", "package_rows", KEY_COUNT, IN(config, package_rows), 0, 1, 10000000, NULL },
     { "load", "existing", KEY_CHOICE_INT, IN(config, existing), 0, 0, 0, "refuse|keep|update" },
-    { "load", "max_errors", KEY_COUNT, IN(config, max_errors), 0, 0, INT64_MAX, NULL },
+    { "load", "max_errors", KEY_SHARE, IN(config, max_errors), 0, 0, 0, NULL },
+    { "load", "undo", KEY_CHOICE_BOOL, IN(config, undo), 0, 0, 0, "no|yes" },
     { "load", "breaker", KEY_COUNT, IN(config, breaker), 0, 0, 1000000, NULL },
     { "load", "lost_answer_wait", KEY_DURATION, IN(config, lost_answer_wait_ms), 0, 0, 7 * DAY_MS, NULL },
     { "load", "data_format", KEY_TEXT, IN(config, data_format), 0, 0, 0, NULL },
@@ -97,6 +98,7 @@ const struct key_def CONFIG_KEYS[] = {
     { "map", "handoff", KEY_CHOICE_BOOL, IN(config_map, handoff_dual_write), 0, 0, 0, "builtin|dual-write" },
     { "map", "create_companies", KEY_CHOICE_BOOL, IN(config_map, create_companies), 0, 0, 0, "no|yes" },
     { "map", "auto_repair", KEY_CHOICE_INT, IN(config_map, auto_repair), 0, 0, 0, "default|no|yes" },
+    { "map", "undo", KEY_CHOICE_INT, IN(config_map, undo), 0, 0, 0, "default|no|yes" },
     { "map", "existing", KEY_CHOICE_INT, IN(config_map, existing), 0, 0, 0, "refuse|keep|update" },
 };
 const size_t CONFIG_N_KEYS = COUNT(CONFIG_KEYS);

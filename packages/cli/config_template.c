@@ -100,8 +100,10 @@ static const char TEMPLATE[] =
     ";package_rows = 100000\n"
     "; Rows that are on the target already and that we did not write: refuse to go on, keep them, or update them.\n"
     ";existing = refuse\n"
-    "; Rejected rows that are tolerated before a wave counts as failed.\n"
+    "; Rejected rows of a map that are tolerated before it counts as failed, or their share of its source (0.5%).\n"
     ";max_errors = 0\n"
+    "; Keep the previous values of rows before a load overwrites them, so that 'undo' can give them back: no, yes.\n"
+    ";undo = no\n"
     "; Writing a Dataverse table stops after so many equal refusals in a row that no other row would escape (a "
     "plug-in that "
     "throws,\n"
@@ -249,7 +251,8 @@ static const char TEMPLATE[] =
     "; As in [parity], for this map alone: default, no, yes.\n"
     ";auto_repair = default\n"
     "; As in [load], for this map alone.\n"
-    ";existing = refuse\n";
+    ";existing = refuse\n"
+    ";undo = default\n";
 /* clang-format on */
 
 const char *config_template(void)

@@ -20,7 +20,13 @@ same "the others went on" "currencies=green payment_days=green tax_groups=green"
 has "why is told" "it depends on 'payment_terms', which is not green" "$W/out"
 run 10 "the same with a share" load --execute --json --max-errors 1%
 same "one of 31 rows is more than 1 %" "payment_terms=red" "$(state "'payment_terms'")"
-run 10 "within the share: the same run goes on" load --execute --json --max-errors 60%
+DMFSYNC_LOAD_MAX_ERRORS=1%
+export DMFSYNC_LOAD_MAX_ERRORS
+run 10 "a share in the settings" load --execute --json
+same "it rules as well" "payment_terms=red" "$(state "'payment_terms'")"
+DMFSYNC_LOAD_MAX_ERRORS=60%
+run 10 "within the share: the same run goes on" load --execute --json
+unset DMFSYNC_LOAD_MAX_ERRORS
 same "what was skipped is done" "customer_groups=green customers=red payment_terms=green" "$(state "'customer_groups', 'customers', 'payment_terms'")"
 same "in one run" 1 "$(sqlite3 .dmfsync/work.db 'select count(*) from run')"
 same "the loads are over" done "$(sqlite3 .dmfsync/work.db 'select state from run')"

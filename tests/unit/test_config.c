@@ -85,7 +85,7 @@ static void all_settings(void **state)
     CHECK_STR(c.control, "manual", "control");
     assert_int_equal(c.package_rows, 50000);
     assert_int_equal(c.existing, EXISTING_KEEP);
-    assert_int_equal(c.max_errors, 7);
+    assert_string_equal(c.max_errors, "7");
     assert_int_equal(c.lost_answer_wait_ms, 5400000);
     assert_int_equal(c.poll_ms, 250);
     assert_int_equal(c.sync_poll_ms, 5000);
