@@ -1,6 +1,6 @@
 #include "loader/error_groups.h"
 #include "data/canon.h"
-#include "loader/fingerprint.h"
+#include "loader/public/fingerprint.h"
 
 #include <stdlib.h>
 
@@ -68,18 +68,10 @@ static char *copy_of(struct cell c)
 static struct error_group *group_of(struct error_groups *g, struct map_ctx *m, const struct exception *e)
 {
     struct error_group *x;
-    struct cell message;
+    struct error_row row = { m->cfg->alias, e->side, e->stage, e->code, e->field, e->message, e->key };
+    struct cell message = error_kind(&row, &g->text);
     uint64_t hash;
 
-    strbuf_reset(&g->text);
-    strbuf_addf(&g->text, "%s\n%s\n%s\n" CELL_FMT "\n" CELL_FMT "\n", m->cfg->alias, e->side, e->stage,
-                CELL_ARG(e->code), CELL_ARG(e->field));
-    {
-        size_t at = g->text.len;
-
-        fingerprint(e->message, e->key, &g->text);
-        message = (struct cell){ strbuf_str(&g->text) + at, g->text.len - at };
-    }
     hash = digest_bytes(strbuf_str(&g->text), g->text.len).lo;
     for (size_t i = 0; i < g->n; i++)
         if (g->list[i].hash == hash)

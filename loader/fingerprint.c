@@ -1,4 +1,4 @@
-#include "loader/fingerprint.h"
+#include "loader/public/fingerprint.h"
 
 #include <ctype.h>
 
@@ -109,4 +109,16 @@ void fingerprint(struct cell message, struct cell key, struct strbuf *out)
             strbuf_add(out, p, n);
         p += n;
     }
+}
+
+struct cell error_kind(const struct error_row *e, struct strbuf *out)
+{
+    size_t at;
+
+    strbuf_reset(out);
+    strbuf_addf(out, "%s\n%s\n%s\n" CELL_FMT "\n" CELL_FMT "\n", e->map, e->side, e->stage, CELL_ARG(e->code),
+                CELL_ARG(e->field));
+    at = out->len;
+    fingerprint(e->message, e->key, out);
+    return (struct cell){ strbuf_str(out) + at, out->len - at };
 }

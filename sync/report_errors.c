@@ -1,9 +1,9 @@
 /*
- * report_errors.c -- failed rows by cause: side, stage, code and the message without what differs from row to row (quoted texts,
- * numbers, ids). A hundred thousand refused rows are a handful of causes. Their number is limited; what does not fit any more is
- * counted as rows of the report, not as a cause.
+ * report_errors.c -- failed rows by cause: the kinds that `errors` counts, told by the same fingerprint. A hundred thousand refused rows are a
+ * handful of causes. Their number is limited; what does not fit any more is counted as rows of the report, not as a cause.
  */
 #include "data/canon.h"
+#include "loader/public/fingerprint.h"
 #include "sync/report.h"
 
 #include <stdlib.h>
@@ -21,57 +21,6 @@ struct report_causes {
     size_t n;
 };
 
-static bool is_word(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           (unsigned char)c >= 0x80;
-}
-
-/* Octets of a GUID that begins here, 0 when none does. */
-static size_t guid_at(const char *p, size_t n)
-{
-    if (n < 36)
-        return 0;
-    for (size_t i = 0; i < 36; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-        if (dash ? p[i] != '-' : !((p[i] >= '0' && p[i] <= '9') || ((p[i] | 32) >= 'a' && (p[i] | 32) <= 'f')))
-            return 0;
-    }
-    return 36;
-}
-
-/* 'C-0042' and "C-0042" become '…', numbers #, GUIDs {id}; letters and words stay. */
-static void generalise(const char *text, struct strbuf *out)
-{
-    size_t n = strlen(text);
-
-    for (size_t i = 0; i < n;) {
-        char c = text[i];
-        const char *end =
-            (c == '\'' || c == '"') && (!i || !is_word(text[i - 1])) ? memchr(text + i + 1, c, n - i - 1) : NULL;
-        size_t id = guid_at(text + i, n - i);
-
-        if (end) {
-            strbuf_addf(out, "%c\xe2\x80\xa6%c", c, c);
-            i = (size_t)(end - text) + 1;
-        } else if (id) {
-            strbuf_adds(out, "{id}");
-            i += id;
-        } else if (c >= '0' && c <= '9' && (!i || !is_word(text[i - 1]))) {
-            while (i < n &&
-                   ((text[i] >= '0' && text[i] <= '9') || text[i] == '.' || text[i] == ',' || text[i] == ':'))
-                i++;
-            if (strchr(".,:", text[i - 1]))
-                i--; /* the sentence's own */
-            strbuf_addc(out, '#');
-        } else {
-            strbuf_addc(out, c);
-            i++;
-        }
-    }
-}
-
 struct report_causes *report_causes_new(struct report *r)
 {
     struct report_causes *c = xcalloc(1, sizeof(*c));
@@ -84,15 +33,21 @@ struct report_causes *report_causes_new(struct report *r)
 static void count_row(struct report_causes *c, struct report_map *m, struct query *q)
 {
     struct arena *a = &c->r->arena;
-    struct strbuf fp = STRBUF(0), id = STRBUF(0);
+    struct error_row row = { .map = m->alias,
+                             .side = query_get_str(q, 0),
+                             .stage = query_get_str(q, 1),
+                             .code = query_get_cell(q, 2),
+                             .field = query_get_cell(q, 3),
+                             .message = query_get_cell(q, 4),
+                             .key = query_get_cell(q, 5) };
+    struct strbuf id = STRBUF(0);
+    struct cell message;
     uint64_t h;
     size_t at;
 
     m->failed_rows++;
     c->r->error_rows++;
-    generalise(query_get_str(q, 4), &fp);
-    strbuf_addf(&id, "%s\x1f%s\x1f%s\x1f%s\x1f%s", m->alias, query_get_str(q, 0), query_get_str(q, 1),
-                query_get_str(q, 2), strbuf_str(&fp));
+    message = error_kind(&row, &id);
     h = digest_bytes(id.buf, id.len).lo;
     for (at = h % CAUSES; c->slots[at]; at = (at + 1) % CAUSES)
         if (c->slots[at]->hash == h && !strcmp(c->slots[at]->fingerprint, id.buf))
@@ -106,17 +61,16 @@ static void count_row(struct report_causes *c, struct report_map *m, struct quer
         x->hash = h;
         x->fingerprint = arena_strdup(a, id.buf);
         x->e = (struct report_error){ .alias = m->alias,
-                                      .side = arena_strdup(a, query_get_str(q, 0)),
-                                      .stage = arena_strdup(a, query_get_str(q, 1)),
-                                      .code = arena_strdup(a, query_get_str(q, 2)),
-                                      .field = arena_strdup(a, query_get_str(q, 3)),
-                                      .message = arena_strdup(a, strbuf_str(&fp)),
+                                      .side = arena_strdup(a, row.side),
+                                      .stage = arena_strdup(a, row.stage),
+                                      .code = cell_cstr(a, row.code),
+                                      .field = cell_cstr(a, row.field),
+                                      .message = cell_cstr(a, message),
                                       .key = arena_strdup(a, query_get_str(q, 5)),
                                       .line = query_is_null(q, 6) ? -1 : query_get_int(q, 6) };
     }
     if (c->slots[at])
         c->slots[at]->e.rows++;
-    strbuf_release(&fp);
     strbuf_release(&id);
 }
 
@@ -124,7 +78,7 @@ enum ec report_causes_add(struct report_causes *c, struct store *state, struct r
 {
     struct query *q = store_query(
         state,
-        "select side, stage, coalesce(code, ''), coalesce(field, ''), substr(message, 1, 400), substr(coalesce(key, "
+        "select side, stage, coalesce(code, ''), coalesce(field, ''), substr(message, 1, 4000), substr(coalesce(key, "
         "''), "
         "1, 120), line from row_exception where run_id >= coalesce((select max(run_id) from load), 0) and state in "
         "('rejected', 'parked', 'unsent', 'unknown')");

@@ -27,7 +27,7 @@ void html_errors(struct report *r, struct strbuf *out)
     }
     strbuf_adds(
         out,
-        "<p class=\"note\">Of each map's last load. What differs from row to row is shown as \xe2\x80\xa6 or #. "
+        "<p class=\"note\">Of each map's last load. What differs from row to row is shown as *. "
         "<code>dmfsync errors MAP</code> lists each row with file and line.</p><div class=\"scroll\"><table><thead>"
         "<tr><th class=\"r\">Rows</th><th>Map</th><th>Where</th><th>Cause</th><th>First "
         "row</th></tr></thead><tbody>\n");

@@ -1,6 +1,6 @@
 /* test_fingerprint.c -- messages of one kind have one fingerprint, those of two kinds do not. */
 #include "check.h"
-#include "loader/fingerprint.h"
+#include "loader/public/fingerprint.h"
 
 static void is(const char *message, const char *key, const char *want)
 {
