@@ -7,17 +7,13 @@
 #define DV_FAKE_H
 
 #include "data/json.h"
+#include "loopback.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 struct fake_row {
     char id[40];
@@ -31,9 +27,7 @@ struct canned {
     const char *body; /* "%HOST%" becomes http://127.0.0.1:port */
 };
 struct fake {
-    int fd, port;
-    pthread_t thread;
-    pthread_mutex_t lock;
+    struct loopback l;
     struct fake_row *rows;
     size_t n, cap;
     /* what to do wrong */
@@ -278,7 +272,7 @@ static void look(struct fake *f, const char *target, struct reply *a)
 
         if (cut)
             *cut = 0;
-        strbuf_addf(&a->body, ",\"@odata.nextLink\":\"http://127.0.0.1:%d%s&$skip=%zu\"", f->port, first,
+        strbuf_addf(&a->body, ",\"@odata.nextLink\":\"http://127.0.0.1:%d%s&$skip=%zu\"", f->l.port, first,
                     from + shown);
         free(first);
     }
@@ -340,7 +334,7 @@ static void serve(struct fake *f, const char *method, const char *target, const 
             strbuf_add(&a->body, p, h ? (size_t)(h - p) : strlen(p));
             if (!h)
                 break;
-            strbuf_addf(&a->body, "http://127.0.0.1:%d", f->port);
+            strbuf_addf(&a->body, "http://127.0.0.1:%d", f->l.port);
             p = h + 6;
         }
     }
@@ -350,13 +344,9 @@ static void serve(struct fake *f, const char *method, const char *target, const 
     }
 }
 
-struct connection {
-    struct fake *f;
-    int fd;
-};
-
-static bool answer_one(struct fake *f, int fd, struct strbuf *in)
+static bool answer_one(void *arg, int fd, struct strbuf *in)
 {
+    struct fake *f = arg;
     char buf[65536], method[10] = "", *target, *end, *len;
     struct reply a = { 0 };
     struct strbuf out = { 0 };
@@ -382,14 +372,14 @@ static bool answer_one(struct fake *f, int fd, struct strbuf *in)
     }
     sscanf(in->buf, "%9s", method);
     target = strndup(in->buf + strlen(method) + 1, strcspn(in->buf + strlen(method) + 1, " "));
-    pthread_mutex_lock(&f->lock);
+    pthread_mutex_lock(&f->l.lock);
     if (!strstr(target, "/oauth2/")) {
         snprintf(f->last_headers, sizeof(f->last_headers), "%.*s", (int)head, in->buf);
         snprintf(f->last_target, sizeof(f->last_target), "%s", target);
         snprintf(f->last_body, sizeof(f->last_body), "%.*s", (int)(body > 19999 ? 19999 : body), in->buf + head);
     }
     serve(f, method, target, in->buf + head, body, &a);
-    pthread_mutex_unlock(&f->lock);
+    pthread_mutex_unlock(&f->l.lock);
     keep = !a.drop;
     if (keep) {
         strbuf_addf(&out, "HTTP/1.1 %d X\r\n%s%sContent-Length: %zu\r\n\r\n", a.status,
@@ -406,64 +396,19 @@ static bool answer_one(struct fake *f, int fd, struct strbuf *in)
     return keep;
 }
 
-static void *connection_main(void *arg)
-{
-    struct connection *c = arg;
-    struct strbuf in = { 0 };
-
-    while (answer_one(c->f, c->fd, &in))
-        ;
-    close(c->fd);
-    strbuf_release(&in);
-    free(c);
-    return NULL;
-}
-
-static void *listen_main(void *arg)
-{
-    struct fake *f = arg;
-
-    for (;;) {
-        int fd = accept(f->fd, NULL, NULL);
-        struct connection *c;
-        pthread_t t;
-
-        if (fd < 0)
-            return NULL;
-        c = xcalloc(1, sizeof(*c));
-        c->f = f;
-        c->fd = fd;
-        BUG_IF(pthread_create(&t, NULL, connection_main, c), "no thread");
-        pthread_detach(t);
-    }
-}
-
 __attribute__((unused)) static void fake_start(struct fake *f)
 {
-    struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof(sa);
-
-    pthread_mutex_init(&f->lock, NULL);
-    f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    BUG_IF(bind(f->fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(f->fd, 64), "no port");
-    getsockname(f->fd, (struct sockaddr *)&sa, &n);
-    f->port = ntohs(sa.sin_port);
-    BUG_IF(pthread_create(&f->thread, NULL, listen_main, f), "no thread");
+    loopback_start(&f->l, answer_one, f);
 }
 
 __attribute__((unused)) static void fake_stop(struct fake *f)
 {
-    shutdown(f->fd, SHUT_RDWR);
-    pthread_join(f->thread, NULL);
-    close(f->fd);
-    usleep(20000); /* connections see their end of file */
-    pthread_mutex_lock(&f->lock);
+    loopback_stop(&f->l);
     for (size_t i = 0; i < f->n; i++)
         free(f->rows[i].json);
     free(f->rows);
     f->rows = NULL;
     f->n = f->cap = 0;
-    pthread_mutex_unlock(&f->lock);
 }
 
 #endif

@@ -10,16 +10,12 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "loopback.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 struct fake_request {
     char method[12], *target, *head, *body; /* head: request line and header lines */
@@ -36,17 +32,14 @@ struct fake_answer {
 struct fake_http;
 typedef void fake_handle(struct fake_http *f, const struct fake_request *q, struct fake_answer *a);
 struct fake_http {
-    int fd, port;
+    struct loopback l;
     char url[64]; /* http://127.0.0.1:port */
-    pthread_t thread;
-    pthread_mutex_t lock;
     fake_handle *handle;
     bool handle_tokens;
     int tokens; /* given so far */
     struct fake_request *seen; /* token requests apart */
     size_t n_seen, cap_seen;
     int now, most; /* requests being answered, and the most at one time */
-    int connections;
     int n; /* for the handler's own counting */
     void *arg;
 };
@@ -149,7 +142,7 @@ static bool fake_one(struct fake_http *f, int fd, struct strbuf *in)
     if (!fake_read(fd, in, &q))
         return false;
     token = strstr(q.target, "/oauth2/") != NULL && !f->handle_tokens;
-    pthread_mutex_lock(&f->lock);
+    pthread_mutex_lock(&f->l.lock);
     if (token) {
         strbuf_addf(&a.body, "{\"token_type\":\"Bearer\",\"expires_in\":3599,\"access_token\":\"t%d\"}", ++f->tokens);
         fake_drop_request(&q);
@@ -160,7 +153,7 @@ static bool fake_one(struct fake_http *f, int fd, struct strbuf *in)
         f->handle(f, &q, &a);
         fake_keep(f, &q);
     }
-    pthread_mutex_unlock(&f->lock);
+    pthread_mutex_unlock(&f->l.lock);
     if (a.delay_ms)
         usleep((useconds_t)a.delay_ms * 1000);
     strbuf_addf(&out, "HTTP/1.1 %d X\r\n%s", a.status, strbuf_str(&a.head));
@@ -170,9 +163,9 @@ static bool fake_one(struct fake_http *f, int fd, struct strbuf *in)
         strbuf_addf(&out, "Content-Length: %zu\r\n", a.body.len);
     strbuf_adds(&out, "\r\n");
     if (!token) { /* before the answer can arrive: the next request may follow at once */
-        pthread_mutex_lock(&f->lock);
+        pthread_mutex_lock(&f->l.lock);
         f->now--;
-        pthread_mutex_unlock(&f->lock);
+        pthread_mutex_unlock(&f->l.lock);
     }
     keep = !a.drop && fake_send(fd, out.buf, out.len);
     keep = keep && fake_send(fd, strbuf_str(&a.body), a.cut_at && a.cut_at < a.body.len ? a.cut_at : a.body.len);
@@ -183,82 +176,25 @@ static bool fake_one(struct fake_http *f, int fd, struct strbuf *in)
     return keep;
 }
 
-struct fake_connection {
-    struct fake_http *f;
-    int fd;
-};
-
-static void *fake_connection_main(void *arg)
+static bool fake_next(void *arg, int fd, struct strbuf *in)
 {
-    struct fake_connection *c = arg;
-    struct strbuf in = { 0 };
-    struct fake_http *f = c->f;
-
-    while (fake_one(f, c->fd, &in))
-        ;
-    shutdown(c->fd, SHUT_RDWR);
-    close(c->fd);
-    strbuf_release(&in);
-    free(c);
-    pthread_mutex_lock(&f->lock);
-    f->connections--;
-    pthread_mutex_unlock(&f->lock);
-    return NULL;
-}
-
-static void *fake_listen_main(void *arg)
-{
-    struct fake_http *f = arg;
-
-    for (;;) {
-        int fd = accept(f->fd, NULL, NULL);
-        struct fake_connection *c;
-        pthread_t t;
-
-        if (fd < 0)
-            return NULL;
-        c = xcalloc(1, sizeof(*c));
-        c->f = f;
-        c->fd = fd;
-        pthread_mutex_lock(&f->lock);
-        f->connections++;
-        pthread_mutex_unlock(&f->lock);
-        BUG_IF(pthread_create(&t, NULL, fake_connection_main, c), "no thread");
-        pthread_detach(t);
-    }
+    return fake_one(arg, fd, in);
 }
 
 __attribute__((unused)) static void fake_start(struct fake_http *f, fake_handle *handle)
 {
-    struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof(sa);
-
     memset(f, 0, sizeof(*f));
     f->handle = handle;
-    pthread_mutex_init(&f->lock, NULL);
-    f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    BUG_IF(bind(f->fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(f->fd, 64), "no port");
-    getsockname(f->fd, (struct sockaddr *)&sa, &n);
-    f->port = ntohs(sa.sin_port);
-    snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%d", f->port);
-    BUG_IF(pthread_create(&f->thread, NULL, fake_listen_main, f), "no thread");
+    loopback_start(&f->l, fake_next, f);
+    snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%d", f->l.port);
 }
 
-/* After the client has closed its connections. */
 __attribute__((unused)) static void fake_stop(struct fake_http *f)
 {
-    shutdown(f->fd, SHUT_RDWR);
-    pthread_join(f->thread, NULL);
-    close(f->fd);
-    for (bool over = false; !over; usleep(1000)) {
-        pthread_mutex_lock(&f->lock);
-        over = f->connections == 0;
-        pthread_mutex_unlock(&f->lock);
-    }
+    loopback_stop(&f->l);
     for (size_t i = 0; i < f->n_seen; i++)
         fake_drop_request(&f->seen[i]);
     free(f->seen);
-    pthread_mutex_destroy(&f->lock);
 }
 
 /* ---- a clock whose waits take no time ---- */

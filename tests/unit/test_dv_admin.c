@@ -20,7 +20,7 @@ static struct bench *bench_new(const struct canned *c, size_t n)
     fake_start(&b->f);
     b->f.canned = c;
     b->f.n_canned = n;
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", b->f.port);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", b->f.l.port);
     user.authority = user.resource = url;
     dc.url = url;
     assert_int_equal(http_new(&(struct http_config){ .user_agent = "test" }, &b->http, NULL), EC_OK);

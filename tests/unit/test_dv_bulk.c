@@ -40,9 +40,9 @@ static void fill(struct bench *b, size_t n, bool create)
         snprintf(b->rows[i].id, 40, "11111111-0000-4000-8000-%012zx", i);
         b->rows[i].body = cell_of(b->bodies[i]);
         if (!create) {
-            pthread_mutex_lock(&b->f.lock);
+            pthread_mutex_lock(&b->f.l.lock);
             fake_put(&b->f, b->rows[i].id, "{}");
-            pthread_mutex_unlock(&b->f.lock);
+            pthread_mutex_unlock(&b->f.l.lock);
         }
     }
 }
@@ -102,7 +102,7 @@ static struct bench *bench_new(void)
     struct dv_config dc = { .users = &user, .n_users = 1, .tag = "T&T", .retry_deadline_ms = 20000 };
 
     fake_start(&b->f);
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d", b->f.port);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", b->f.l.port);
     user = (struct auth_config){ .authority = url, .tenant = "t", .client_id = "c", .secret = "s", .resource = url };
     dc.url = url;
     assert_int_equal(http_new(&hc, &b->http, NULL), EC_OK);
@@ -499,7 +499,7 @@ static void unreachable(void **state)
     struct auth_config user = { .tenant = "t", .client_id = "c", .secret = "s" };
     char url[60];
 
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d", b->f.port);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", b->f.l.port);
     user.authority = user.resource = url;
     dc.url = url;
     dc.users = &user;

@@ -33,7 +33,7 @@ static struct bench *bench_new(const struct canned *c, size_t n, const char *byp
     fake_start(&b->f);
     b->f.canned = c;
     b->f.n_canned = n;
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", b->f.port);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", b->f.l.port);
     user.authority = user.resource = url;
     dc.url = url;
     assert_int_equal(http_new(&hc, &b->http, NULL), EC_OK);
@@ -247,7 +247,7 @@ static void lost_positions(void **state)
         struct err e = { 0 };
         char *next = NULL, link[80];
 
-        snprintf(link, sizeof(link), "http://127.0.0.1:%d/d", b->f.port);
+        snprintf(link, sizeof(link), "http://127.0.0.1:%d/d", b->f.l.port);
         if (dv_delta(b->d, link, note, note_gone, &got, &next, &e) != CASES[i].want)
             fail_msg("%s: %d '%s'", CASES[i].name, e.code, e.msg);
         assert_null(next);

@@ -141,7 +141,7 @@ static void take_blocks(struct fake_http *f, const struct fake_request *q, struc
     const char *id = strstr(q->target, "&comp=block&blockid=");
 
     a->status = 201;
-    b->connections = f->connections > b->connections ? f->connections : b->connections;
+    b->connections = f->l.connections > b->connections ? f->l.connections : b->connections;
     if (strstr(q->target, "&comp=blocklist")) {
         snprintf(b->list, sizeof(b->list), "%s", q->body);
     } else if (!id) {

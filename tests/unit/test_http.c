@@ -116,7 +116,7 @@ static void bodies(void **state)
     CHECK_OK(get(h, &f, "/empty", &(struct http_request){ .method = "DELETE" }, &r, &e), &e);
     assert_int_equal(r.status, 204);
     assert_string_equal(f.seen[f.n_seen - 1].method, "DELETE");
-    assert_int_equal(f.connections, 1); /* kept alive through all of it */
+    assert_int_equal(f.l.connections, 1); /* kept alive through all of it */
     CHECK_OK(get(h, &f, "/cookie", &(struct http_request){ 0 }, &r, &e), &e);
     CHECK_OK(get(h, &f, "/echo", &(struct http_request){ 0 }, &r, &e), &e);
     CHECK_STR(fake_header(&f.seen[f.n_seen - 1], "Cookie"), "", "cookies are not kept");
