@@ -187,8 +187,9 @@ static void refusals(void **state)
         { "open quote", "[map.a]\nconst.X = \"abc\n", "double quote", "" },
         { "quote inside", "[map.a]\nconst.X = \"a\"b\"\n", "double quote", "" },
         { "empty value", "[load]\nmax_errors =\n", "is not allowed", "default" },
-        { "number", "[load]\nmax_errors = -1\n", "'-1' is not allowed", "whole number" },
-        { "overflow", "[load]\nmax_errors = 99999999999999999999\n", "not allowed", "whole number" },
+        { "share", "[load]\nmax_errors = -1\n", "'-1' is not allowed", "a share such as" },
+        { "number", "[load]\npackage_rows = -1\n", "'-1' is not allowed", "whole number" },
+        { "overflow", "[load]\npackage_rows = 99999999999999999999\n", "not allowed", "whole number" },
         { "range", "[load]\npackage_rows = 0\n", "out of range", "1 to 10000000" },
         { "duration", "[load]\nlost_answer_wait = 30\n", "not allowed", "with a unit" },
         { "choice", "[load]\nexisting = yes\n", "'yes' is not allowed", "refuse, keep or update" },
@@ -305,7 +306,7 @@ static void environment(void **state)
 
     (void)state;
     CHECK_OK(read_text(TEXT, ENV, &c, &e), &e);
-    assert_int_equal(c.max_errors, 9);
+    assert_string_equal(c.max_errors, "9");
     CHECK_STR(c.fno.users[0].secret, "hush", "secret");
     CHECK_STR(c.dataverse.users[0].secret, "hush", "the same user on the other side");
     CHECK_STR(c.maps[0].max_delete, "3", "a key of a map whose alias has an underscore");
