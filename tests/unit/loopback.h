@@ -93,14 +93,17 @@ static void loopback_start(struct loopback *l, bool (*answer)(void *arg, int fd,
 /* Connections that are still open are closed. */
 static void loopback_stop(struct loopback *l)
 {
+    bool over = false;
+
     shutdown(l->fd, SHUT_RDWR);
     pthread_join(l->thread, NULL);
     close(l->fd);
-    for (bool over = false; !over; usleep(1000)) {
+    for (int i = 0; !over; i++, usleep(1000)) {
+        BUG_IF(i > 60000, "connections of a test that do not end");
         pthread_mutex_lock(&l->lock);
-        for (int i = 0; i < LOOPBACK_MAX; i++)
-            if (l->open[i] >= 0)
-                shutdown(l->open[i], SHUT_RDWR);
+        for (int k = 0; k < LOOPBACK_MAX; k++)
+            if (l->open[k] >= 0)
+                shutdown(l->open[k], SHUT_RDWR);
         over = l->connections == 0;
         pthread_mutex_unlock(&l->lock);
     }
