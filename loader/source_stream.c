@@ -248,7 +248,7 @@ enum ec source_stream_new(struct source *s, struct workers *ws, const struct dmf
     pthread_cond_init(&st->read, NULL);
     if (st->divisible) {
         st->part = csv_part_reader(s->csv);
-        st->n_pieces = (size_t)workers_threads(ws) + 3;
+        st->n_pieces = (size_t)workers_threads(ws) + 7; /* enough of them that nobody waits while the owner writes */
         st->pieces = xcalloc(st->n_pieces, sizeof(*st->pieces));
         for (size_t i = 0; i < st->n_pieces && !rc; i++)
             rc = piece_begin(st, &st->pieces[i], f, reterr);

@@ -17,6 +17,7 @@ enum { BLOCK = 64, WINDOW_MIN = 2048, WINDOW_USUAL = 16 * 1024 };
 /* What one look at 64 octets finds. */
 struct look {
     uint64_t quote, delimiter, lf, cr, control, high, wide, blank;
+    uint64_t follows, pair; /* 0x80 to 0xBF; 0xC2 to 0xDF, which begin a sequence of two octets */
 };
 
 #ifdef __SSE2__
@@ -43,6 +44,11 @@ INLINE static void look_sse2(const char *p, char delimiter, char quote, struct l
                      << shift;
         l.high |= (uint64_t)(unsigned)_mm_movemask_epi8(v) << shift;
         l.blank |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(' '))) << shift;
+        /* signed: 0x80 is -128, 0xBF -65, 0xC2 -62, 0xDF -33 */
+        l.follows |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(v, _mm_set1_epi8(-64))) << shift;
+        l.pair |= (uint64_t)(unsigned)_mm_movemask_epi8(
+                      _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8(-63)), _mm_cmplt_epi8(v, _mm_set1_epi8(-32))))
+                  << shift;
         l.wide |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, wide), v)) << shift;
     }
     *ret = l;
@@ -72,6 +78,10 @@ __attribute__((target("avx2"))) INLINE static void look_avx2(const char *p, char
                      << shift;
         l.high |= (uint64_t)(unsigned)_mm256_movemask_epi8(v) << shift;
         l.blank |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(' '))) << shift;
+        l.follows |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_set1_epi8(-64), v)) << shift;
+        l.pair |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_and_si256(
+                      _mm256_cmpgt_epi8(v, _mm256_set1_epi8(-63)), _mm256_cmpgt_epi8(_mm256_set1_epi8(-32), v)))
+                  << shift;
         l.wide |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(v, wide), v)) << shift;
     }
     *ret = l;
@@ -92,6 +102,8 @@ __attribute__((target(AVX512))) INLINE static void look_avx512(const char *p, ch
                     ~(ret->lf | ret->cr | _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\t')));
     ret->high = _mm512_movepi8_mask(v);
     ret->blank = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(' '));
+    ret->follows = _mm512_cmplt_epi8_mask(v, _mm512_set1_epi8(-64));
+    ret->pair = _mm512_cmpgt_epi8_mask(v, _mm512_set1_epi8(-63)) & _mm512_cmplt_epi8_mask(v, _mm512_set1_epi8(-32));
     ret->wide = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)0xCC));
 }
 #else
@@ -111,6 +123,8 @@ INLINE static void look_plain(const char *p, char delimiter, char quote, struct 
         l.high |= c >= 0x80 ? bit : 0;
         l.wide |= c >= 0xCC ? bit : 0;
         l.blank |= c == ' ' ? bit : 0;
+        l.follows |= (c & 0xC0) == 0x80 ? bit : 0;
+        l.pair |= c >= 0xC2 && c < 0xE0 ? bit : 0;
     }
     *ret = l;
 }
@@ -249,6 +263,15 @@ INLINE static void add_ends(struct csv_fast *f, const char *p, uint64_t ends, ui
     }
 }
 
+/* Is all that is not ASCII in the block at `begin` sequences of two octets? Octets before `seen` were looked at. */
+INLINE static bool only_pairs(const struct look *l, size_t begin, size_t seen)
+{
+    uint64_t before = seen > begin ? ~(~(uint64_t)0 << (seen - begin)) : 0;
+
+    return !(l->pair >> 63) && (l->high & ~before) == (l->pair | l->pair << 1) &&
+           (l->follows & ~before) == l->pair << 1;
+}
+
 /* Where cells and rows end in a block. */
 struct block_ends {
     uint64_t cells, rows;
@@ -272,7 +295,7 @@ INLINE static bool look_at_block(struct csv_fast *f, const char *p, size_t b, ui
         bad |= (open & ~(ends << 1 | k->may_open | closed)) | (closed & ~(ends | cr | open));
         f->n_opens = add_few(f->opens, f->n_opens, open & ~closed, begin);
     }
-    if (l->high)
+    if (l->high && !only_pairs(l, begin, k->utf8))
         bad |= not_utf8(p, begin, l->high, f->octets, &k->utf8);
     if (odd)
         f->n_odd = add_few(f->odd, f->n_odd, odd, begin);

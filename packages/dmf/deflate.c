@@ -145,7 +145,8 @@ enum ec deflate_pool_new(enum deflate_kind kind, int threads, struct deflate_poo
         snprintf(p->name, sizeof(p->name), "zlib %s level %d", zlibVersion(), LEVEL);
     p->workers = workers_new(threads);
     p->squeezers = xcalloc((size_t)workers_threads(p->workers) + 1, sizeof(*p->squeezers));
-    p->n_slots = workers_threads(p->workers) ? (size_t)workers_threads(p->workers) + 3 : 1;
+    /* Enough of them that nobody waits while the owner writes. */
+    p->n_slots = workers_threads(p->workers) ? (size_t)workers_threads(p->workers) + 6 : 1;
     p->slots = xcalloc(p->n_slots, sizeof(*p->slots));
     *ret = p;
     return EC_OK;

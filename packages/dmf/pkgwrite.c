@@ -24,37 +24,61 @@ static enum ec spool_create(struct spool *s, int *ret_fd, struct err *reterr)
     return file_write_all(fd, room, ZIP_LOCAL_OCTETS + s->name.len, path, reterr);
 }
 
-/* So that little is left to write when the package is published, and the disk works meanwhile. */
+/*
+ * So that little is left to write when the package is published, and the disk works meanwhile: of whole stretches, as what is appended to
+ * a page would wait while that is being written.
+ */
 static void begin_to_sync(struct spool *s, int fd)
 {
-    uint64_t now = s->deflate.octets_out;
+    uint64_t now = s->deflate.octets_out / SYNC_OCTETS * SYNC_OCTETS;
 
-    if (now - s->synced < SYNC_OCTETS)
+    if (now == s->synced)
         return;
     (void)sync_file_range(fd, (off_t)s->synced, (off_t)(now - s->synced), SYNC_FILE_RANGE_WRITE); /* or later */
     s->synced = now;
 }
 
-/* Compressed octets behind those in the file. No descriptor is kept: a package may have a hundred entities. */
+enum ec writer_close(struct dmf_writer *w, struct err *reterr)
+{
+    enum ec rc = EC_OK;
+
+    if (w->open && close(w->fd))
+        rc = err_errno(reterr, EC_IO, errno, "close '%s'", w->open->path);
+    w->open = NULL;
+    return rc;
+}
+
+/* Only one is kept open: a package may have a hundred entities. */
+static enum ec spool_open(struct spool *s, struct err *reterr)
+{
+    struct dmf_writer *w = s->w;
+    enum ec rc = writer_close(w, reterr);
+
+    if (rc)
+        return rc;
+    if (!s->path) {
+        rc = spool_create(s, &w->fd, reterr);
+        if (s->path)
+            w->open = s;
+        return rc;
+    }
+    w->fd = open(s->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (w->fd < 0)
+        return err_errno(reterr, EC_IO, errno, "open '%s'", s->path);
+    w->open = s;
+    return EC_OK;
+}
+
+/* Compressed octets behind those in the file. */
 enum ec spool_add(void *arg, const void *p, size_t n, struct err *reterr)
 {
     struct spool *s = arg;
-    enum ec rc = EC_OK;
-    int fd = -1;
+    enum ec rc = s->w->open == s ? EC_OK : spool_open(s, reterr);
 
-    if (!s->path) {
-        rc = spool_create(s, &fd, reterr);
-    } else {
-        fd = open(s->path, O_WRONLY | O_APPEND | O_CLOEXEC);
-        if (fd < 0)
-            return err_errno(reterr, EC_IO, errno, "open '%s'", s->path);
-    }
     if (!rc)
-        rc = file_write_all(fd, p, n, s->path, reterr);
+        rc = file_write_all(s->w->fd, p, n, s->path, reterr);
     if (!rc)
-        begin_to_sync(s, fd);
-    if (fd >= 0 && close(fd) && !rc)
-        rc = err_errno(reterr, EC_IO, errno, "close '%s'", s->path);
+        begin_to_sync(s, s->w->fd);
     return rc;
 }
 
@@ -88,6 +112,8 @@ enum ec spool_flush(struct dmf_writer *w, struct spool *s, struct err *reterr)
 void spool_drop(struct dmf_writer *w, struct spool *s)
 {
     deflate_abandon(w->pool, &s->deflate);
+    if (w->open == s)
+        (void)writer_close(w, NULL);
     if (s->path)
         (void)unlink(s->path);
     if (s->digest)

@@ -35,10 +35,13 @@ struct dmf_writer {
     struct deflate_pool *pool, *own_pool;
     bool leave_out_empty;
     struct spool *spools; /* one per entity */
+    struct spool *open; /* the one whose file is open, NULL = none */
+    int fd; /* of that */
     struct dmf_written *written; /* one per entity, for the manifest */
     struct arena a;
 };
 
+enum ec writer_close(struct dmf_writer *w, struct err *reterr); /* what is open */
 enum ec spool_add(void *arg, const void *p, size_t n, struct err *reterr); /* a deflate_sink */
 enum ec spool_compress(struct dmf_writer *w, struct deflate_stream *s, struct strbuf *text, struct err *reterr);
 enum ec spool_flush(struct dmf_writer *w, struct spool *s, struct err *reterr);

@@ -241,7 +241,7 @@ static enum ec end_files(struct dmf_writer *w, struct err *reterr)
         if (!rc)
             rc = deflate_end(w->pool, &w->spools[i].deflate, reterr);
     }
-    return rc;
+    return rc ? rc : writer_close(w, reterr);
 }
 
 /* Opens the file that becomes the zip: that of the largest member, or a copy where a rename from there could not reach `path`. */
@@ -378,6 +378,8 @@ static enum ec leave_out(struct dmf_writer *w, struct err *reterr)
     size_t all = w->p->n;
     enum ec rc = deflate_drain(w->pool, reterr); /* streams are about to move */
 
+    if (!rc)
+        rc = writer_close(w, reterr);
     if (rc)
         return rc;
     *p = *w->p;
