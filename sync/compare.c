@@ -5,10 +5,14 @@ static enum ec compare(struct map_ctx *m, struct dict *d, bool changes, uint64_t
                        struct comparison *ret, struct err *reterr)
 {
     struct comparison c = { 0 };
-    enum ec rc = snapshot_fno(m, m->b->entity->on_odata ? FROM_ODATA : FROM_PACKAGE, false, a, &c.fno, reterr);
+    struct snapshot_hold hold;
+    enum ec rc;
 
+    snapshot_hold_begin(m, &hold);
+    rc = snapshot_fno(m, m->b->entity->on_odata ? FROM_ODATA : FROM_PACKAGE, false, a, &c.fno, reterr);
     if (!rc)
         rc = changes ? snapshot_dv_refresh(m, d, a, &c.dv, reterr) : snapshot_dv(m, d, a, &c.dv, reterr);
+    rc = snapshot_hold_end(m, rc, &c.fno, &c.dv, reterr);
     if (!rc)
         rc = diff_run(m, &c.fno, &c.dv, a, &c.diff, reterr);
     if (!rc && recheck)

@@ -101,6 +101,7 @@ enum ec sides_compare(struct map_ctx *m, struct arena *a, struct comparison *ret
 {
     struct app *app = m->pair->app;
     struct comparison c = { 0 };
+    struct snapshot_hold hold;
     struct named n[2];
     bool done = false;
     enum ec rc = parse(app, "--fno-from", a, &n[0], reterr);
@@ -110,9 +111,11 @@ enum ec sides_compare(struct map_ctx *m, struct arena *a, struct comparison *ret
     if (!rc && n[0].origin == FROM_CSV_FILE && n[1].origin == FROM_CSV_FILE && !option_given(app, "--keep"))
         rc = straight(m, n, a, &c, &done, reterr);
     if (!rc && !done) {
+        snapshot_hold_begin(m, &hold);
         rc = stored_or_new(m, &n[0], true, a, &c.fno, reterr);
         if (!rc)
             rc = stored_or_new(m, &n[1], false, a, &c.dv, reterr);
+        rc = snapshot_hold_end(m, rc, &c.fno, &c.dv, reterr);
         if (!rc)
             rc = diff_run(m, &c.fno, &c.dv, a, &c.diff, reterr);
     }

@@ -67,22 +67,14 @@ char *snapshot_file(struct map_ctx *m, const char *side, struct arena *a)
     return arena_printf(a, "snap-%lld-%s.db", (long long)snapshot_next_no(m), side);
 }
 
-enum ec snapshot_name(struct map_ctx *m, const char *side, const char *origin, const char *file,
-                      const struct leaf_totals *t, struct snapshot *s, struct err *reterr)
+static enum ec insert(struct map_ctx *m, const char *side, const char *origin, const char *file, struct snapshot *s,
+                      struct err *reterr)
 {
     struct query *q;
     char sum[64];
     enum ec rc;
 
-    s->rows = t->rows;
-    s->sum = t->sum;
-    if (!s->ended_at[0]) /* a restored one has its own */
-        clock_format_utc(clock_utc_ms(), s->ended_at);
-    digest_format_sum(t->sum, sum);
-    STEP(snapshot_store);
-    rc = store_begin(m->state, reterr);
-    if (rc)
-        return rc;
+    digest_format_sum(s->sum, sum);
     q = store_query(m->state, "insert into snapshot(side, file, origin, rows, excluded, faults, sum, began_at, "
                               "ended_at, cursor) values(?1, "
                               "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
@@ -98,10 +90,65 @@ enum ec snapshot_name(struct map_ctx *m, const char *side, const char *origin, c
     query_str(q, 10, s->cursor ? s->cursor : "");
     rc = query_run(q, reterr);
     s->id = store_last_id(m->state);
+    return rc;
+}
+
+enum ec snapshot_name(struct map_ctx *m, const char *side, const char *origin, const char *file,
+                      const struct leaf_totals *t, struct snapshot *s, struct err *reterr)
+{
+    struct snapshot_hold *h = m->hold;
+    enum ec rc;
+
+    s->rows = t->rows;
+    s->sum = t->sum;
+    if (!s->ended_at[0]) /* a restored one has its own */
+        clock_format_utc(clock_utc_ms(), s->ended_at);
+    if (h) { /* the other side's leaves are to be as large */
+        BUG_IF(h->n == COUNT(h->held), "more than two snapshots are held");
+        h->held[h->n] = (struct held_snapshot){ side, origin, arena_strdup(&h->a, file), *s };
+        h->held[h->n].s.path = arena_strdup(&h->a, s->path);
+        h->held[h->n++].s.cursor = arena_strdup(&h->a, s->cursor ? s->cursor : "");
+        return keep_bits(m, t, reterr);
+    }
+    STEP(snapshot_store);
+    rc = store_begin(m->state, reterr);
+    if (rc)
+        return rc;
+    rc = insert(m, side, origin, file, s, reterr);
     if (!rc)
         rc = keep_bits(m, t, reterr);
     rc = store_end(m->state, rc, reterr);
     STEP(snapshot_stored);
+    return rc;
+}
+
+void snapshot_hold_begin(struct map_ctx *m, struct snapshot_hold *h)
+{
+    *h = (struct snapshot_hold){ 0 };
+    m->hold = h;
+}
+
+enum ec snapshot_hold_end(struct map_ctx *m, enum ec rc, struct snapshot *ret_fno, struct snapshot *ret_dv,
+                          struct err *reterr)
+{
+    struct snapshot_hold *h = m->hold;
+
+    m->hold = NULL;
+    if (!rc && h->n) {
+        STEP(snapshot_store);
+        rc = store_begin(m->state, reterr);
+        for (size_t i = 0; i < h->n && !rc; i++)
+            rc = insert(m, h->held[i].side, h->held[i].origin, h->held[i].file, &h->held[i].s, reterr);
+        if (store_in_transaction(m->state))
+            rc = store_end(m->state, rc, reterr);
+        STEP(snapshot_stored);
+    }
+    for (size_t i = 0; i < h->n; i++)
+        if (rc)
+            (void)unlink(h->held[i].s.path);
+        else
+            (strcmp(h->held[i].side, "fno") ? ret_dv : ret_fno)->id = h->held[i].s.id;
+    arena_release(&h->a);
     return rc;
 }
 

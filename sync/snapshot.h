@@ -43,6 +43,21 @@ int snapshot_bits(struct map_ctx *m);
 int64_t snapshot_next_no(struct map_ctx *m);
 enum ec snapshot_name(struct map_ctx *m, const char *side, const char *origin, const char *file,
                       const struct leaf_totals *t, struct snapshot *s, struct err *reterr);
+/*
+ * Both sides or none: between the two calls snapshots are built and published as files, but named in state.db only by the second call,
+ * in one transaction (rc not EC_OK: not at all, and the files go). ret_fno and ret_dv get their ids.
+ */
+struct snapshot_hold {
+    struct arena a;
+    struct held_snapshot {
+        const char *side, *origin, *file;
+        struct snapshot s;
+    } held[2];
+    size_t n;
+};
+void snapshot_hold_begin(struct map_ctx *m, struct snapshot_hold *h);
+enum ec snapshot_hold_end(struct map_ctx *m, enum ec rc, struct snapshot *ret_fno, struct snapshot *ret_dv,
+                          struct err *reterr);
 /* The latest one stored that a service gave; EC_NOTFOUND when there is none. _any: or a file. */
 enum ec snapshot_latest(struct map_ctx *m, const char *side, struct arena *a, struct snapshot *ret,
                         struct err *reterr);

@@ -20,6 +20,7 @@ struct map_ctx {
     bool blanks_count; /* blank cells of the source are values to be written, not "no opinion": an undo */
     bool selected; /* named on the command line, or nothing was named */
     char *dir; /* .dmfsync/maps/ALIAS, absolute */
+    struct snapshot_hold *hold; /* sync/: snapshots that are named together, or not at all; NULL = each by itself */
     struct store *state; /* state.db; NULL when PAIR_STATE was not asked, or read-only and there is none yet */
 };
 struct pair_company {

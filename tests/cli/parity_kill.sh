@@ -49,9 +49,35 @@ at_each_step() {
     [ $bad = 0 ] && ok "$what: killed at each of $steps steps"
     [ "$steps" -ge "$least" ] || not_ok "$what: only $steps steps"
 }
-least=10
+least=8
 at_each_step "parity" 9 parity customers
 at_each_step "diff" 9 diff customers
 run 0 "close the gate" gate close customers
 at_each_step "adopt" 14 adopt customers
+
+# --- files on both sides, published: both new or both old, whenever it ends ---
+GEN_SIDES=${GEN_SIDES:-$DMFSYNC_ROOT/build/release/gen_sides}
+mkdir -p "$W/f/.dmfsync" && cd "$W/f" || exit 1
+cp "$DMFSYNC_ROOT/tests/data/sides/map.json" "$DMFSYNC_ROOT/tests/data/sides/dmfsync.ini" .
+cp "$DMFSYNC_ROOT/tests/data/sides/metadata.json" .dmfsync/
+for side in fno dataverse; do "$GEN_SIDES" $side 300 >"../$side.csv"; done
+keep() { dmfsync parity customers --keep --fno-from csv:../fno.csv --dataverse-from csv:../dataverse.csv; }
+newest() { q $STATE "select group_concat(n) from (select max(id) as n from snapshot group by side order by side)"; }
+keep
+same "both sides are kept" 9 "$STATUS"
+rm -f "$W/trace"
+cp -a .dmfsync "$W/saved"
+DMFSYNC_STEP_TRACE=$W/trace keep
+old=$(q "file:$W/saved/maps/customers/state.db?immutable=1" "select group_concat(n) from (select max(id) as n from snapshot group by side order by side)")
+new=$(newest) steps=$(wc -l <"$W/trace") n=0 odd=
+while [ $((n += 1)) -le "$steps" ]; do
+    rm -rf .dmfsync && cp -a "$W/saved" .dmfsync
+    DMFSYNC_STEP_KILL=$n keep 2>/dev/null
+    [ "$STATUS" = 137 ] || odd="$odd step $n: $STATUS"
+    case $(newest) in "$old" | "$new") ;; *) odd="$odd step $n: $(newest)" ;; esac
+    dmfsync parity customers --fno-from stored --dataverse-from stored
+    [ "$STATUS" = 9 ] || odd="$odd step $n, stored: $STATUS"
+done
+same "--keep, killed at each of $steps steps: both or none" "" "$odd"
+result "there were steps" $([ "$steps" -ge 6 ]; echo $?)
 finish

@@ -35,7 +35,7 @@ sqlite3 $STATE ".load $EXT" "select key, class, $sorted from delta order by key"
 if cmp -s want got; then ok "so is the stored delta"; else not_ok "so is the stored delta" "$(diff want got | head -10)"; fi
 # Both rows of a differing key, value by value.
 sqlite3 plain.db ".load $EXT" "select count(*) from (select d.key, e.key as field, e.value from delta('ws/.dmfsync/maps/customers/' || (select 'snap-1-fno.db'),
-    'ws/.dmfsync/maps/customers/snap-2-dataverse.db') d, json_each(d.fno) e where e.key = 'ORGANIZATIONNAME' and not exists (select 1 from fno
+    'ws/.dmfsync/maps/customers/snap-1-dataverse.db') d, json_each(d.fno) e where e.key = 'ORGANIZATIONNAME' and not exists (select 1 from fno
     where fno.key = d.key and fno.ORGANIZATIONNAME is e.value))" >got
 same "values are those of the snapshot" 0 "$(cat got)"
 run 0 "the same by dmfsync sql" --dir ws sql customers "select count(*) as n from delta('fno', 'dataverse')"
