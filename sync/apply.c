@@ -14,38 +14,64 @@ enum { CHUNK = 100, PACKAGE_CHUNK = 2000 };
 
 /* ---- the guard of deletions ---- */
 
-static int64_t allowed_deletes(const struct map_ctx *m, int64_t base_rows)
+/* company absent = all of the map. True: none of them is applied. */
+static bool too_many(struct applying *p, struct cell company, uint64_t n, uint64_t rows)
 {
-    const char *t = m->cfg->max_delete ? m->cfg->max_delete : "1%";
-    char *end;
-    double v = strtod(t, &end);
-    int64_t n = *end == '%' ? (int64_t)((double)base_rows * v / 100) : (int64_t)v;
+    const char *share;
+    uint64_t allowed = deletes_allowed(p->m, rows, &share);
 
-    return n < 10 ? 10 : n;
+    if (n <= allowed)
+        return false;
+    log_warn("sync", "%s: %llu deletions%s" CELL_FMT " are more than max_delete = %s allows (%llu); none is applied",
+             p->m->cfg->alias, (unsigned long long)n, company.len ? " in company " : "", CELL_ARG(company), share,
+             (unsigned long long)allowed);
+    return true;
+}
+
+/* The keys of a company-striped map begin with the company. */
+static enum ec deletes_of_companies(struct applying *p, struct err *reterr)
+{
+    struct query *q;
+    struct leaf_company *base = NULL;
+    struct arena a = { 0 };
+    uint64_t all = 0, rows = 0;
+    size_t n_base = 0;
+    enum ec rc = baseline_companies(p->m, &a, &base, &n_base, reterr);
+
+    if (rc)
+        goto out;
+    q = store_query(
+        p->m->state,
+        "select case when ?1 then substr(key, 1, instr(key || '|', '|') - 1) else '' end as company, "
+        "count(*) from pending where (dv_state = 'deleted' or fno_state = 'deleted') and state in ('new', "
+        "'sending') and resolve = '' group by 1");
+    query_int(q, 1, p->m->b->striped);
+    while (query_step(q)) {
+        struct cell company = query_get_cell(q, 0);
+        uint64_t n = (uint64_t)query_get_int(q, 1);
+
+        all += n;
+        if (company.len && too_many(p, company, n, leaf_company_rows(base, n_base, company)))
+            strbuf_addf(&p->held_companies, CELL_FMT "|", CELL_ARG(company));
+    }
+    rc = query_done(q, reterr);
+    if (!rc) {
+        q = store_query(p->m->state, "select rows from baseline");
+        rows = query_step(q) ? (uint64_t)query_get_int(q, 0) : 0;
+        rc = query_done(q, reterr);
+    }
+    if (!rc)
+        p->deletes_held = too_many(p, CELL_ABSENT, all, rows);
+out:
+    arena_release(&a);
+    return rc;
 }
 
 static enum ec count_deletes(struct applying *p, struct err *reterr)
 {
-    struct query *q = store_query(
-        p->m->state,
-        "select count(*), (select rows from baseline) from pending where (dv_state = 'deleted' or fno_state = "
-        "'deleted') and state in ('new', 'sending') and resolve = ''");
-    int64_t n = 0, rows = 0;
-    enum ec rc;
-
-    if (query_step(q)) {
-        n = query_get_int(q, 0);
-        rows = query_get_int(q, 1);
-    }
-    rc = query_done(q, reterr);
-    if (!rc && n > allowed_deletes(p->m, rows) &&
-        (p->m->cfg->deletes == DELETES_APPLY || p->m->cfg->deletes == DELETES_MARK)) {
-        p->deletes_held = true;
-        log_warn("sync", "%s: %lld deletions are more than max_delete = %s allows (%lld); none is applied",
-                 p->m->cfg->alias, (long long)n, p->m->cfg->max_delete ? p->m->cfg->max_delete : "1%",
-                 (long long)allowed_deletes(p->m, rows));
-    }
-    return rc;
+    strbuf_adds(&p->held_companies, "|");
+    return p->m->cfg->deletes == DELETES_APPLY || p->m->cfg->deletes == DELETES_MARK ? deletes_of_companies(p, reterr)
+                                                                                     : EC_OK;
 }
 
 /* ---- a chunk ---- */
@@ -289,6 +315,7 @@ enum ec apply_pending(struct map_ctx *m, struct dict *d, const struct apply_how 
         rc = apply_keys(&p, now, n, reterr);
     progress_clear(&m->pair->app->out);
     baseline_close(p.base);
+    strbuf_release(&p.held_companies);
     arena_release(&p.rows);
     return rc;
 }

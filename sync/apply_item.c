@@ -47,6 +47,8 @@ enum ec item_load(struct applying *p, const char octets[16], struct item *it, bo
     rc = query_done(q, reterr);
     if (!rc && *ret_found)
         rc = baseline_row(p->base, it->digest, &it->a, &it->base, reterr);
+    if (!rc && *ret_found)
+        rc = sent_load(p, it, reterr);
     if (rc || !*ret_found)
         return rc;
     if (cell_blank(it->dv_id))
@@ -138,6 +140,16 @@ static bool outside(struct applying *p, struct item *it)
     return true;
 }
 
+static bool company_held(const struct applying *p, const struct item *it)
+{
+    struct arena a = { 0 };
+    bool held = p->m->b->striped &&
+                strstr(strbuf_str(&p->held_companies), arena_printf(&a, "|" CELL_FMT "|", CELL_ARG(it->key_row[0])));
+
+    arena_release(&a);
+    return held;
+}
+
 /* Deletions follow the map's rule; true = the key is dealt with. */
 static bool deletion(struct applying *p, struct item *it)
 {
@@ -162,7 +174,7 @@ static bool deletion(struct applying *p, struct item *it)
                                           why)));
     } else if (p->m->cfg->deletes == DELETES_REPORT) {
         item_hold(it, "conflict", cell_cstr(&it->a, cell_printf(&it->a, "%s (deletes = report)", why)));
-    } else if (p->deletes_held) {
+    } else if (p->deletes_held || company_held(p, it)) {
         item_hold(it, "conflict",
                   cell_cstr(&it->a, cell_printf(&it->a, "%s, and more deletions wait than max_delete allows", why)));
     } else if (p->m->cfg->deletes == DELETES_MARK && it->o.to_dv == MERGE_DELETE && it->live_dv.inactive) {
@@ -260,6 +272,7 @@ enum ec item_decide(struct applying *p, struct item *it, struct err *reterr)
     }
     if (outside(p, it))
         return EC_OK;
+    sent_trust(p, it);
     merge(p, it);
     if (deletion(p, it))
         return EC_OK;
@@ -424,6 +437,8 @@ enum ec item_sending(struct applying *p, struct item *it, struct err *reterr)
 {
     enum ec rc = log_conflicts(p, it, reterr); /* after the write nobody could tell that there was one */
 
+    if (!rc)
+        rc = sent_put(p, it, reterr);
     return rc ? rc : set_state(p, it, "sending", "", reterr);
 }
 
@@ -524,6 +539,10 @@ enum ec item_store(struct applying *p, struct item *it, struct err *reterr)
 {
     enum ec rc = log_writes(p, it, reterr);
 
+    /* What became of it is known: but for a write of which the other half failed. */
+    if (!rc && (it->fate == FATE_SETTLE || it->fate == FATE_DROP ||
+                (it->fate == FATE_HOLD && !it->wrote_fno && !it->wrote_dv)))
+        rc = sent_drop(p, it, reterr);
     if (rc)
         return rc;
     switch (it->fate) {

@@ -21,6 +21,7 @@ struct applying {
     const struct apply_how *how;
     struct arena rows; /* of the chunk under way */
     bool deletes_held; /* more deletions than the guard allows */
+    struct strbuf held_companies; /* "|usmf|gbmf|": in these alone */
     bool batches;
     bool packages; /* F&O's entity takes no writes through OData (apply_package.c) */
     bool under_way; /* a package of an earlier round has not ended: nothing is written to F&O until it has */
@@ -45,6 +46,10 @@ struct item {
     const struct cell *fno, *dv; /* rows to merge, NULL = not there */
     bool fno_outside, dv_outside; /* there, but not in the map's filter or companies */
     struct base_row base;
+    const struct cell
+        *sent; /* what an earlier write, of which nothing is known, was to make of it; NULL = there is none */
+    const char *sent_flags; /* as in the table */
+    int sent_made;
     struct live_row live_fno, live_dv;
     struct merge_out o;
     struct cell fno_key[32];
@@ -71,6 +76,13 @@ void item_hold(struct item *it, const char *state, const char *reason);
 enum ec item_sending(struct applying *p, struct item *it, struct err *reterr);
 /* Inside the caller's transaction: what came of it. */
 enum ec item_store(struct applying *p, struct item *it, struct err *reterr);
+
+/* ---- apply_sent.c: inside the caller's transaction where they write ---- */
+enum ec sent_put(struct applying *p, struct item *it, struct err *reterr);
+enum ec sent_drop(struct applying *p, struct item *it, struct err *reterr);
+enum ec sent_load(struct applying *p, struct item *it, struct err *reterr);
+/* Before the merge: what is there as it was sent belongs to the base. */
+void sent_trust(struct applying *p, struct item *it);
 
 /* ---- apply_write.c ---- */
 /* Bodies of both writes; a lookup that has no row parks the item. */

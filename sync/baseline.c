@@ -114,6 +114,32 @@ enum ec baseline_open(struct map_ctx *m, struct baseline **ret, struct err *rete
     return rc;
 }
 
+enum ec baseline_companies(struct map_ctx *m, struct arena *a, struct leaf_company **ret, size_t *ret_n,
+                           struct err *reterr)
+{
+    struct query *q = store_query(m->state, "select file from baseline");
+    char *path = query_step(q) ? arena_printf(a, "%s/%s", m->dir, query_get_str(q, 0)) : NULL;
+    struct leaf_file *f = NULL;
+    enum ec rc = query_done(q, reterr);
+
+    *ret_n = 0;
+    if (rc || !path || !file_exists(path))
+        return rc;
+    rc = leaf_open(path, &f, reterr);
+    if (!rc)
+        rc = leaf_companies(f, a, ret, ret_n, reterr);
+    leaf_close(f);
+    return rc;
+}
+
+uint64_t leaf_company_rows(const struct leaf_company *list, size_t n, struct cell company)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cell_is(company, list[i].name))
+            return list[i].rows;
+    return 0;
+}
+
 void baseline_close(struct baseline *b)
 {
     if (!b)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CHUNK = 100, MAX_KEY = 32, LEAST = 10 };
+enum { CHUNK = 100, MAX_KEY = 32 };
 
 /* ---- the guard ---- */
 
@@ -19,36 +19,12 @@ static const char *class_of(const struct map_ctx *m)
     return m->cfg->master_dataverse ? "only_fno" : "only_dataverse";
 }
 
-static enum ec base_companies(struct map_ctx *m, struct arena *a, struct leaf_company **ret, size_t *ret_n,
-                              struct err *reterr)
-{
-    struct query *q = store_query(m->state, "select file from baseline");
-    char *path = query_step(q) ? arena_printf(a, "%s/%s", m->dir, query_get_str(q, 0)) : NULL;
-    struct leaf_file *f = NULL;
-    enum ec rc = query_done(q, reterr);
-
-    *ret_n = 0;
-    if (rc || !path || !file_exists(path))
-        return rc;
-    rc = leaf_open(path, &f, reterr);
-    if (!rc)
-        rc = leaf_companies(f, a, ret, ret_n, reterr);
-    leaf_close(f);
-    return rc;
-}
-
 static enum ec check_company(struct map_ctx *m, struct cell company, uint64_t n, const struct leaf_company *base,
                              size_t n_base, struct err *reterr)
 {
-    const char *share = m->cfg->max_delete ? m->cfg->max_delete : "1%";
-    uint64_t rows = 0, allowed;
+    const char *share;
+    uint64_t rows = leaf_company_rows(base, n_base, company), allowed = deletes_allowed(m, rows, &share);
 
-    for (size_t i = 0; i < n_base; i++)
-        if (cell_is(company, base[i].name))
-            rows = base[i].rows;
-    allowed = share_of(share, rows);
-    if (allowed < LEAST)
-        allowed = LEAST;
     if (n <= allowed)
         return EC_OK;
     err_set(reterr, EC_GUARD,
@@ -75,7 +51,7 @@ enum ec repair_deletes_plan(struct map_ctx *m, struct repair_delete_counts *ret,
     if (m->cfg->deletes == DELETES_MARK &&
         (m->cfg->master_dataverse || !dv_column_find(m->b->table, CELL_LIT("statecode"))))
         return EC_OK; /* F&O has no common way to mark a record */
-    rc = base_companies(m, &a, &base, &n_base, reterr);
+    rc = baseline_companies(m, &a, &base, &n_base, reterr);
     if (rc)
         goto out;
     q = store_query(m->state, "select company, count(*) from delta where class = ?1 and instr(note, ?2) = 0 group by "

@@ -29,6 +29,15 @@ uint64_t share_of(const char *share, uint64_t n)
     return (uint64_t)(*end == '%' ? (double)n * v / 100 : v);
 }
 
+uint64_t deletes_allowed(const struct map_ctx *m, uint64_t n, const char **ret_share)
+{
+    uint64_t allowed;
+
+    *ret_share = m->cfg->max_delete ? m->cfg->max_delete : "1%";
+    allowed = share_of(*ret_share, n);
+    return allowed < 10 ? 10 : allowed;
+}
+
 enum verdict_word verdict_of(const struct map_ctx *m, struct diff_result *r)
 {
     const struct diff_counts *c = &r->all;

@@ -21,6 +21,8 @@ enum ec verdict_output(struct map_ctx *m, struct json *array, enum verdict_word 
                        const char *checked_at, struct err *reterr);
 /* "1%" of n, or a number of its own: max_delete, tolerance. */
 uint64_t share_of(const char *share, uint64_t n);
+/* So many deletions max_delete allows where the base has n rows: a map's, or one company's. *ret_share: the setting. */
+uint64_t deletes_allowed(const struct map_ctx *m, uint64_t n, const char **ret_share);
 struct verdict_row {
     int64_t id;
     enum verdict_word word;
@@ -61,6 +63,10 @@ enum ec baseline_missing(struct baseline *b, struct leaf_file *seen, baseline_fn
  * file and the overlay are as they were. Needs the workspace's lock, and no open baseline of the caller's.
  */
 enum ec baseline_compact(struct map_ctx *m, struct err *reterr);
+/* Rows of the base's file per company; none when there is no base. */
+enum ec baseline_companies(struct map_ctx *m, struct arena *a, struct leaf_company **ret, size_t *ret_n,
+                           struct err *reterr);
+uint64_t leaf_company_rows(const struct leaf_company *list, size_t n, struct cell company);
 /* Is this file the base made of that snapshot, or what compaction made of it since? */
 bool baseline_made_of(const char *base_file, const char *snapshot_file);
 /* Feed positions: side dataverse (delta link) or fno (per company: the execution that set the position). NULL = none. */

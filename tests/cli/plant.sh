@@ -16,7 +16,7 @@ plant_version() { sed -n "/$1/,/version/s/.*\.version = \([0-9]*\).*/\1/p" "$DMF
 # plant_state DIR ALIAS: an empty state.db of the map
 plant_state() {
     mkdir -p "$1/.dmfsync/maps/$2"
-    { cat "$DMFSYNC_ROOT/loader/map_state.sql"
+    { cat "$DMFSYNC_ROOT/loader/map_state.sql" "$DMFSYNC_ROOT/loader/map_state_2.sql"
       echo "pragma application_id=$((0x646d6673)); pragma user_version=$(plant_version STATE_SCHEMA); pragma journal_mode=wal;"
     } | sqlite3 "$1/.dmfsync/maps/$2/state.db" >/dev/null
 }

@@ -83,4 +83,31 @@ for n in $(seq 1 "$every" "$steps") $(grep compact_ "$W/trace" | cut -d' ' -f1);
     last=$tag
 done
 same "killed at $tried of $steps steps: nothing lost, nothing written twice" "$tried" "$good"
+
+# Ended after a write whose outcome was not stored; then the side it came from changes the field again. What the other side holds is ours:
+# no edit of its users, and no conflict, even where it is the master.
+printf 'master.telephone1 = dataverse\n' >>dmfsync.ini
+run 0 "parity" parity customers --quiet
+run 0 "handoff" handoff customers --execute
+rm -f "$W/trace"
+fno C-0000005 PRIMARYCONTACTPHONE first
+DMFSYNC_STEP_TRACE=$W/trace run 0 "a field goes over" sync --once customers
+n=$(grep ' write_called$' "$W/trace" | head -1 | cut -d' ' -f1)
+fno C-0000005 PRIMARYCONTACTPHONE second
+DMFSYNC_STEP_KILL=$n run 137 "ended after the write" sync --once customers
+fno C-0000005 PRIMARYCONTACTPHONE third
+run 0 "sync" sync --once customers
+same "the last edit is on both sides" third,third "$(value C-0000005 PRIMARYCONTACTPHONE),$(admin GET '/dataverse/row?table=account&company=USMF&key=C-0000005' >"$W/row" && json '$.telephone1' "$W/row")"
+same "that was no conflict" 0 "$("$DMFSYNC_BIN" sql customers "select count(*) from conflict where fno = 'third'" | tail -1 | tr -d '\r')"
+# The same with a new record.
+rm -f "$W/trace"
+admin POST /fno/rows '{"entity":"Customers V3","company":"usmf","values":{"CUSTOMERACCOUNT":"C-NEW-1","ORGANIZATIONNAME":"first","CUSTOMERGROUPID":"10","SALESCURRENCYCODE":"USD"}}' >/dev/null
+DMFSYNC_STEP_TRACE=$W/trace run 0 "a record goes over" sync --once customers
+n=$(grep ' write_called$' "$W/trace" | head -1 | cut -d' ' -f1)
+admin POST /fno/rows '{"entity":"Customers V3","company":"usmf","values":{"CUSTOMERACCOUNT":"C-NEW-2","ORGANIZATIONNAME":"first","PRIMARYCONTACTPHONE":"1","CUSTOMERGROUPID":"10","SALESCURRENCYCODE":"USD"}}' >/dev/null
+DMFSYNC_STEP_KILL=$n run 137 "ended after it was made" sync --once customers
+fno C-NEW-2 PRIMARYCONTACTPHONE 2
+run 0 "sync" sync --once customers
+same "the last edit is on both sides" 2,2 "$(value C-NEW-2 PRIMARYCONTACTPHONE),$(admin GET '/dataverse/row?table=account&company=USMF&key=C-NEW-2' >"$W/row" && json '$.telephone1' "$W/row")"
+same "nothing is left of what was on its way" 0 "$(sqlite3 .dmfsync/maps/customers/state.db "select count(*) from sent")"
 finish

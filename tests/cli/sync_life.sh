@@ -251,4 +251,41 @@ fno C-0000031 SALESMEMO "after the refresh"
 run 0 "sync goes on" sync --once customers
 dv_is "from new positions" C-0000031 description "after the refresh"
 run 0 "parity" parity customers
+
+# Another organization under the same address; and one that was put back although its rows tell nothing of it.
+sqlite3 .dmfsync/maps/customers/state.db "update setting set value = '00000000-0000-0000-0000-000000000001' where name = 'dv_witness_organization'"
+run 13 "another organization" sync --once customers
+has "is named" "organization id" "$W/err"
+handoff
+run 0 "the position is there" sync --once customers
+admin POST /moment '{"side":"dataverse","do":"save"}' >/dev/null
+dv C-0000024 telephone1 "lost by the restore"
+run 0 "a day of work" sync --once customers
+admin POST /moment '{"side":"dataverse","do":"restore"}' >/dev/null
+before=$(counter fno.odata.writes)
+sqlite3 .dmfsync/maps/customers/state.db "delete from setting where name = 'dv_witness'"
+run 13 "the position is from the future" sync --once customers
+has "both are named" "below the position" "$W/err"
+same "nothing was written" "$before" "$(counter fno.odata.writes)"
+
+# The guard is per company as well: what all companies together would allow is too much for one.
+repaired() { dmfsync parity customers --quiet; dmfsync repair customers --execute --quiet; }
+repaired
+handoff
+for i in 1 2 3 4 5 6 7 8 9 10 11; do
+    admin POST /fno/rows "{\"entity\":\"Customers V3\",\"company\":\"usmf\",\"values\":{\"CUSTOMERACCOUNT\":\"GO-$i\",\"ORGANIZATIONNAME\":\"Going $i\",\"CUSTOMERGROUPID\":\"10\",\"SALESCURRENCYCODE\":\"USD\"}}" >/dev/null
+done
+run 0 "eleven new ones" sync --once customers
+dump dataverse | grep '^account|' >"$W/accounts"
+share=$((100 * 11 / $(wc -l <"$W/accounts") + 1))
+same "all companies' would allow eleven, usmf's do not" 1 $(($(grep -ci '^account|usmf|' "$W/accounts") * share / 100 < 11))
+settings "deletes = apply" "max_delete = $share%"
+handoff
+for i in 1 2 3 4 5 6 7 8 9 10 11; do fno_gone "GO-$i"; done
+run 14 "eleven deletions of one company" sync --once customers
+has "are too many for it" "11 deletions in company usmf" "$W/err"
+dv_is "none is carried over" GO-1 accountnumber GO-1
+run 0 "a person lets them" conflicts resolve customers --all --take fno
+run 0 "sync" sync --once customers
+dv_lacks "then they go" GO-11
 finish
