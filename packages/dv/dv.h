@@ -77,7 +77,8 @@ enum ec dv_delete(struct dv *d, const char *set, struct cell id, const char *eta
 /*
  * A stream of rows into one table. Each row: id (known row: update; NEW_ID: create under this id, chosen by us) and a body
  * (members without braces, without key columns for known rows' alternate key). The writer groups rows into calls
- * (UpdateMultiple/CreateMultiple by id where the table has them, else $batch with one operation each), sizes them by time
+ * (UpdateMultiple/CreateMultiple by id where the table has them, else $batch with one operation each; UpsertMultiple by id for
+ * creations after a lost answer), sizes them by time
  * per call (start 100, target 10 s, cap 1000), runs them side by side, and on a refused call halves it until the bad rows
  * stand alone, so the good ones are committed. Throttling is waited out, never counted as a failure. Rows of one call are
  * unique by id. Every row gets exactly one result.

@@ -158,9 +158,9 @@ static void prepare(struct writer *w, struct slice *s, struct call *ret)
         free(ids);
     } else if (s->how == HOW_MULTIPLE) {
         strbuf_reset(&s->url);
-        dv_multiple_url(w->d, &s->url, w->t, s->create);
+        q.what = s->upsert ? "UpsertMultiple" : s->create ? "CreateMultiple" : "UpdateMultiple";
+        dv_multiple_url(w->d, &s->url, w->t, q.what);
         dv_multiple_begin(&s->multiple, (struct cell){ w->head.buf, w->head.len }, s->rows, s->n);
-        q.what = s->create ? "CreateMultiple" : "UpdateMultiple";
         q.prefer = "odata.include-annotations=\"*\""; /* an error names the plug-in that threw */
     } else {
         strbuf_reset(&s->url);
@@ -277,6 +277,7 @@ enum ec dv_bulk_write(struct dv *d, const struct dv_table *t, const struct dv_bu
                         .b = b,
                         .create_multiple = t->create_multiple,
                         .update_multiple = t->update_multiple,
+                        .upsert_multiple = t->create_multiple && t->update_multiple,
                         .lanes = LANES_MAX,
                         .batch_rows = ROWS_START,
                         .octets_max = OCTETS_MAX };

@@ -46,7 +46,7 @@ struct writer {
     size_t held; /* octets of rows without a result */
     struct id_set live;
     bool source_end;
-    bool create_multiple, update_multiple;
+    bool create_multiple, update_multiple, upsert_multiple;
     int in_flight, lanes, clean_calls;
     int batch_rows;
     size_t octets_max; /* of a call's rows: lower once the service found one too large */

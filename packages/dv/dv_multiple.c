@@ -1,6 +1,6 @@
 /*
  * Bodies of bulk calls. Source: Dataverse developer guide, "Use bulk operation messages"; "Execute batch operations using
- * the Web API". Each target needs its type; both messages name the row by its primary key, so no alternate key is
+ * the Web API". Each target needs its type; all three messages name the row by its primary key, so no alternate key is
  * involved and no value can break a URL.
  */
 #include "dv/dv_parts.h"
@@ -83,10 +83,9 @@ size_t dv_multiple_read(void *arg, uint64_t at, char *p, size_t n)
     return done;
 }
 
-void dv_multiple_url(const struct dv *d, struct strbuf *out, const struct dv_table *t, bool create)
+void dv_multiple_url(const struct dv *d, struct strbuf *out, const struct dv_table *t, const char *message)
 {
-    strbuf_addf(out, DV_API CELL_FMT "/Microsoft.Dynamics.CRM.%s", CELL_ARG(t->set),
-                create ? "CreateMultiple" : "UpdateMultiple");
+    strbuf_addf(out, DV_API CELL_FMT "/Microsoft.Dynamics.CRM.%s", CELL_ARG(t->set), message);
     dv_add_tag(d, out, false);
 }
 

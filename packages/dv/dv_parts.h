@@ -118,7 +118,7 @@ enum ec dv_batch_parse(const char *boundary, const char *p, size_t n, size_t max
 void dv_multiple_head(struct strbuf *out, const struct dv_table *t); /* of each target, up to its id */
 void dv_multiple_begin(struct dv_multiple *m, struct cell head, const struct dv_bulk_row *rows, size_t n);
 size_t dv_multiple_read(void *m, uint64_t at, char *p, size_t n); /* http_request.fill */
-void dv_multiple_url(const struct dv *d, struct strbuf *out, const struct dv_table *t, bool create);
+void dv_multiple_url(const struct dv *d, struct strbuf *out, const struct dv_table *t, const char *message);
 /* The same rows as a $batch of POST or PATCH with If-Match: * (content ids 1..n). */
 void dv_batch_body(const struct dv *d, struct strbuf *out, const char *boundary, const struct dv_table *t,
                    const struct dv_bulk_row *rows, size_t n);
@@ -139,7 +139,7 @@ size_t dv_in_url(const struct dv_table *t, struct cell column, const struct cell
                  struct cell company_column, struct cell company_id, const char *select, struct strbuf *out,
                  size_t *ret_asked);
 
-/* {"Targets":[...]} for CreateMultiple and UpdateMultiple, read piece by piece; both name each row by its primary key. */
+/* {"Targets":[...]} for CreateMultiple, UpdateMultiple and UpsertMultiple, read piece by piece; all name each row by its primary key. */
 struct dv_multiple {
     struct cell head; /* borrowed, as the rows are */
     const struct dv_bulk_row *rows;
@@ -156,6 +156,7 @@ struct slice {
     size_t n;
     bool create;
     enum slice_how how, again; /* HOW_LOOKUP: how the missing rows go out again */
+    bool upsert; /* creations after a lost answer, whose ids a look did not find: UpsertMultiple */
     bool looked; /* a look after a refusal as duplicates found none of its ids */
     bool lost; /* an answer about these rows was lost and nothing has settled them since */
     bool refuse_missing; /* HOW_LOOKUP: what is not found is refused with why[i] */

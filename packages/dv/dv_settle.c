@@ -10,7 +10,9 @@
  *   - otherwise two halves, each a call.
  * Every call is sent at most once by the session below (CALL_ONCE): what happens after a lost answer depends on the rows.
  * Updates are simply sent again. Creations are looked up by the ids that we chose, and only the missing ones are sent
- * again; a refusal as duplicate is looked up in the same way, since the row may be ours from an answer that never came.
+ * again, as UpsertMultiple by those ids where the table has it: the service may still be at work on the call whose answer
+ * we lost, and a row that comes in after the look is then written once more with the same values, instead of refused with
+ * its whole call. A refusal as duplicate is looked up too, since the row may be ours from an answer that never came.
  */
 #include "dv/dv_bulk_parts.h"
 #include "base/clock.h"
@@ -337,6 +339,11 @@ static void refused_call(struct writer *w, struct slice *s, enum dv_fault f, con
         slice_push(&w->queue, s);
         return;
     case DVF_UNSUPPORTED:
+        if (s->how == HOW_MULTIPLE && s->upsert) {
+            w->upsert_multiple = s->upsert = false;
+            slice_push(&w->queue, s);
+            return;
+        }
         if (s->how == HOW_MULTIPLE) {
             log_info("dv", CELL_FMT " has no %s: using $batch", CELL_ARG(w->t->set),
                      s->create ? "CreateMultiple" : "UpdateMultiple");
@@ -520,6 +527,7 @@ static void settle_lookup(struct writer *w, struct slice *s)
         a->tries = s->tries;
         a->since_ms = s->since_ms;
         a->looked = s->looked;
+        a->upsert = s->lost && s->create && a->how == HOW_MULTIPLE && w->upsert_multiple;
         slice_push(&w->queue, a);
     }
     free(rows);
@@ -579,7 +587,7 @@ out:
 
 static void done_multiple(struct writer *w, struct slice *s, const struct http_response *r)
 {
-    size_t bad = s->create ? dv_multiple_check_ids(r, s->rows, s->n) : s->n;
+    size_t bad = s->create && !s->upsert ? dv_multiple_check_ids(r, s->rows, s->n) : s->n;
 
     tune(w, s->n, r->elapsed_ms);
     if (bad < s->n) {

@@ -23,6 +23,7 @@ struct slice *slice_part(const struct slice *s, size_t from, size_t n)
     struct slice *p = slice_new(s->rows + from, n, s->create, s->how);
 
     p->again = s->again;
+    p->upsert = s->upsert;
     p->looked = s->looked;
     p->lost = s->lost;
     p->tries = s->tries;

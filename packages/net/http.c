@@ -15,7 +15,7 @@
 enum { ERROR_BODY = 1 << 20, DEFAULT_BODY = 64 << 20, MAX_HEADERS = 256 * 1024, MAX_HEADER = 16384 };
 /* A kept connection that has been idle for longer is not used for what must go out once: services close idle ones after
  * two minutes and more. */
-enum { KEPT_SECONDS = 30 };
+enum { KEPT_SECONDS = 30, UPLOAD_BUFFER = 32768 /* of each connection; two TLS records */ };
 
 struct transfer {
     struct transfer *next;
@@ -323,6 +323,7 @@ static void set_options(struct http *h, struct transfer *t)
         curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (h->ca_file)
         curl_easy_setopt(e, CURLOPT_CAINFO, h->ca_file);
+    curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
     set_method(t);
     set_headers(t);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);

@@ -658,6 +658,7 @@ static void end_slot(struct running *r, struct slot *sl)
     enum ec rc = r->p->done(r->p->ctx, &sl->job, sl->rc, &sl->err, &e);
 
     attempt_release(&sl->t);
+    strbuf_release(&sl->job.resp.body); /* so many answers in as many slots would stay the largest ones' memory */
     sl->state = SLOT_FREE;
     r->busy--;
     r->dry = false; /* a result may bring new work */

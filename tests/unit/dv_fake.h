@@ -38,6 +38,10 @@ struct fake {
     int throttle; /* that many calls answer 429 with Retry-After: 0 */
     size_t max_rows; /* 413 beyond, 0 = no limit */
     bool unsupported; /* no bulk messages */
+    int act_late; /* so many calls are worked off after their connection was cut, when the next one comes */
+    struct strbuf late_body;
+    bool no_upsert; /* no UpsertMultiple, whatever the metadata says */
+    int upsert_calls, upserts_refused;
     bool other_ids; /* CreateMultiple picks ids of its own */
     bool stop_at_first; /* $batch ignores continue-on-error */
     int throttle_op; /* that many operations inside $batch answer 429 */
@@ -116,14 +120,21 @@ static bool check_row(struct fake *f, const struct json *row, const char *id, bo
     return true;
 }
 
-static void multiple(struct fake *f, const char *body, size_t n, bool create, struct reply *a)
+static void multiple(struct fake *f, const char *target, const char *body, size_t n, struct reply *a)
 {
     struct arena m = { 0 };
     struct json *v = NULL;
     const struct json *list;
     struct strbuf one = { 0 };
+    bool create = strstr(target, "CRM.CreateMultiple"), upsert = strstr(target, "CRM.UpsertMultiple");
 
     f->multi_calls++;
+    f->upsert_calls += upsert;
+    f->upserts_refused += upsert && f->no_upsert;
+    if (upsert && f->no_upsert) {
+        refuse(a, 404, "0x8006088a", "Resource not found for the segment 'Microsoft.Dynamics.CRM.UpsertMultiple'.");
+        goto out;
+    }
     if (f->unsupported) {
         refuse(a, 404, "0x8006088a", "Resource not found for the segment 'Microsoft.Dynamics.CRM.CreateMultiple'.");
         goto out;
@@ -147,7 +158,9 @@ static void multiple(struct fake *f, const char *body, size_t n, bool create, st
         }
         for (const struct json *o = list->child; o != r; o = o->next)
             f->twice_in_call += cell_eq(json_member(o, "accountid"), json_member(r, "accountid"));
-        if (!check_row(f, r, json_member(r, "accountid").ptr, create, a))
+        const char *id = json_member(r, "accountid").ptr;
+
+        if (!check_row(f, r, id, upsert ? !fake_find(f, id) : create, a))
             goto out;
     }
     a->status = create ? 200 : 204;
@@ -281,10 +294,29 @@ static void look(struct fake *f, const char *target, struct reply *a)
     free(t);
 }
 
+/* Rows of a call whose answer was lost, and that the service works off only now. */
+static void late(struct fake *f)
+{
+    struct reply unheard = { 0 };
+    struct strbuf body = f->late_body;
+
+    f->late_body = (struct strbuf){ 0 };
+    if (body.len)
+        multiple(f, "CRM.CreateMultiple", body.buf, body.len, &unheard);
+    strbuf_release(&body);
+    strbuf_release(&unheard.head);
+    strbuf_release(&unheard.body);
+}
+
+static bool is_multiple(const char *target)
+{
+    return strstr(target, "CRM.CreateMultiple") || strstr(target, "CRM.UpdateMultiple") ||
+           strstr(target, "CRM.UpsertMultiple");
+}
+
 static void serve(struct fake *f, const char *method, const char *target, const char *body, size_t n, struct reply *a)
 {
-    bool bulk =
-        strstr(target, "CRM.CreateMultiple") || strstr(target, "CRM.UpdateMultiple") || strstr(target, "$batch");
+    bool bulk = is_multiple(target) || strstr(target, "$batch");
 
     if (strstr(target, "/oauth2/")) {
         a->status = 200;
@@ -308,9 +340,16 @@ static void serve(struct fake *f, const char *method, const char *target, const 
         a->drop = true;
         return;
     }
-    if (strstr(target, "CRM.CreateMultiple") || strstr(target, "CRM.UpdateMultiple")) {
+    if (bulk && f->act_late > 0) {
+        f->act_late--;
+        strbuf_add(&f->late_body, body, n);
+        a->drop = true;
+        return;
+    }
+    if (is_multiple(target)) {
+        late(f);
         f->writes_untagged += strstr(target, "?tag=T%26T") == NULL;
-        multiple(f, body, n, strstr(target, "CreateMultiple") != NULL, a);
+        multiple(f, target, body, n, a);
     } else if (strstr(target, "$batch")) {
         batch(f, body, n, a);
     } else if (!f->n_canned && strstr(target, "@p2=")) {

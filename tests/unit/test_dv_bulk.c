@@ -299,6 +299,33 @@ static void lost_answers(void **state)
     }
 }
 
+/*
+ * The service acts on a call after its answer was lost and after the look for its rows: they go out as an upsert, not into a
+ * refusal of their whole call.
+ */
+static void acted_late(void **state)
+{
+    (void)state;
+    for (int no_upsert = 0; no_upsert < 2; no_upsert++) {
+        struct bench *b = bench_new();
+        struct dv_bulk_stats s = { 0 };
+        struct err e;
+
+        b->t.create_multiple = b->t.update_multiple = true;
+        fill(b, 80, true); /* one call */
+        b->f.act_late = 1;
+        b->f.no_upsert = no_upsert;
+        if (run(b, &s, &e))
+            fail_msg("%s", e.msg);
+        check_all(b, 0);
+        assert_int_equal(b->f.upsert_calls, 1);
+        assert_int_equal(b->f.upserts_refused, no_upsert);
+        if (!no_upsert)
+            assert_int_equal(b->f.creates_of_existing, 0);
+        bench_free(b);
+    }
+}
+
 static void passing_troubles(void **state)
 {
     static const struct {
@@ -540,11 +567,21 @@ static void stopping(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain),         cmocka_unit_test(one_bad_row),    cmocka_unit_test(named_row),
-        cmocka_unit_test(many_bad_rows), cmocka_unit_test(lost_answers),   cmocka_unit_test(passing_troubles),
-        cmocka_unit_test(batches),       cmocka_unit_test(duplicates),     cmocka_unit_test(repeated_ids),
-        cmocka_unit_test(breaker),       cmocka_unit_test(failing_caller), cmocka_unit_test(odd_service),
-        cmocka_unit_test(unreachable),   cmocka_unit_test(stopping), /* last: a stop request cannot be taken back */
+        cmocka_unit_test(plain),
+        cmocka_unit_test(one_bad_row),
+        cmocka_unit_test(named_row),
+        cmocka_unit_test(many_bad_rows),
+        cmocka_unit_test(lost_answers),
+        cmocka_unit_test(acted_late),
+        cmocka_unit_test(passing_troubles),
+        cmocka_unit_test(batches),
+        cmocka_unit_test(duplicates),
+        cmocka_unit_test(repeated_ids),
+        cmocka_unit_test(breaker),
+        cmocka_unit_test(failing_caller),
+        cmocka_unit_test(odd_service),
+        cmocka_unit_test(unreachable),
+        cmocka_unit_test(stopping), /* last: a stop request cannot be taken back */
     };
 
     return cmocka_run_group_tests_name("dv_bulk", tests, NULL, NULL);
