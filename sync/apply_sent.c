@@ -98,6 +98,15 @@ static bool made_by_us(const struct applying *p, const struct item *it)
     return true;
 }
 
+/* A lookup that a new record of Dataverse is made without, and that has not followed yet. */
+static bool follows(const struct applying *p, const struct item *it, size_t i)
+{
+    const struct bound_field *f = &p->m->b->fields[i];
+
+    return it->sent_made == TO_DV && it->dv && f->kind == BOUND_LOOKUP && p->m->b->lookups[f->lookup].later &&
+           cell_blank(it->dv[i]);
+}
+
 /*
  * Both sides had a value when it was about to be written, the one that it came from and, as is seen now, the other one: it is the base
  * from then on. What is not there as it was sent tells nothing.
@@ -113,6 +122,9 @@ void sent_trust(struct applying *p, struct item *it)
             it->base.cells = arena_zalloc(&it->a, (b->n + 1) * sizeof(*it->base.cells));
             memcpy(it->base.cells, it->sent, b->n * sizeof(*it->sent));
             it->base.deleted = false;
+            for (size_t i = 0; i < b->n; i++)
+                if (follows(p, it, i))
+                    it->base.cells[i] = it->dv[i];
         }
         return;
     }
